@@ -80,7 +80,7 @@ func (a *app) await(ctx context.Context, socket string, workers int) error {
 		select {
 		case <-ctx.Done():
 			look.Stop()
-			return errors.New("cannot use the pool: it does not come up")
+			return errors.New("cannot use the pool: it does not start")
 		case <-look.C:
 		}
 		client, err := control.Connect(ctx, socket)

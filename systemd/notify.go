@@ -45,7 +45,7 @@ func NewNotifier(getenv func(string) string, failed func(error)) *Notifier {
 		n.address = address
 	default:
 		failed(fmt.Errorf("cannot use NOTIFY_SOCKET=%q: it is neither a path nor an abstract socket (@…); "+
-			"nothing is told to the service manager", address))
+			"the service manager is not notified", address))
 	}
 	return n
 }

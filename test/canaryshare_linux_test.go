@@ -143,15 +143,15 @@ func TestCanaryShareShared(t *testing.T) {
 	s := capturedSite(t, "--balance", "shared")
 	s.settled(4)
 	roll := s.tryRelease("2", "--share", "5%")
-	if canary := s.status().Canary; !strings.Contains(canary.Hint, "there the canary takes clients as all others do") {
+	if canary := s.status().Canary; !strings.Contains(canary.Hint, "there the canary gets clients like all others") {
 		t.Errorf("canary: %+v", canary)
 	}
 	if code, said := s.relevo("promote", "site"); code != 0 {
 		t.Errorf("promote: %d %s", code, said)
 	}
-	roll.want(t, 0, "there the canary takes clients as all others do")
+	roll.want(t, 0, "there the canary gets clients like all others")
 	s.stop()
-	if n := strings.Count(s.log.String(), "the canary takes clients as all others do, whatever its share is"); n != 1 {
+	if n := strings.Count(s.log.String(), "the canary gets clients like all others, whatever its share is"); n != 1 {
 		t.Errorf("told %d times", n)
 	}
 }

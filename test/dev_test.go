@@ -44,11 +44,11 @@ func TestDevGo(t *testing.T) {
 
 	s.save("main.go", goServer("four", `fmt.Fprintln(os.Stderr, "no database"); os.Exit(7)`))
 	s.says("no database")
-	s.says("the new worker did not come up")
+	s.says("the new worker did not start")
 	if s.get() != "two" || !slices.Equal(s.settled(2), pids) {
 		t.Error("a program that does not start touched the workers")
 	}
-	s.warns("did not come up")
+	s.warns("did not start")
 
 	s.save("main.go", strings.Replace(goServer("five", ""), "package main", "package mian", 1))
 	s.says("go build failed: cannot run what was built, which is a library: the package is not called main")
@@ -141,9 +141,9 @@ func TestDevFirst(t *testing.T) {
 	}
 	s.save("main.go", goServer("never", `fmt.Println("cannot begin"); os.Exit(3)`))
 	s.says("cannot begin")
-	s.says("the new worker did not come up")
-	s.warns("did not come up")
-	if code, said := s.relevo("status", "site"); code != 0 || !strings.Contains(said, "did not come up") {
+	s.says("the new worker did not start")
+	s.warns("did not start")
+	if code, said := s.relevo("status", "site"); code != 0 || !strings.Contains(said, "did not start") {
 		t.Errorf("exit code %d: %s", code, said)
 	}
 	s.save("main.go", goServer("at last", ""))

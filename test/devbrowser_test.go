@@ -114,7 +114,7 @@ func TestDevBrowser(t *testing.T) {
 		}},
 		{"a save that does not start", map[string]string{"main.go": goPage("never", `panic("no <b>database</b>")`)}, true,
 			[]sight{
-				overlaySays("the new worker did not come up", "/main.go:11", "panic: no <b>database</b>"), titled("two"), stays,
+				overlaySays("the new worker did not start", "/main.go:11", "panic: no <b>database</b>"), titled("two"), stays,
 			}},
 		{"the next good save", map[string]string{"main.go": goPage("three", "")}, false,
 			[]sight{titled("three"), reloaded, noOverlay}},
@@ -142,7 +142,7 @@ func TestDevBrowserStyles(t *testing.T) {
 		{"a style and the program", map[string]string{"static/app.css": style(4), "app.py": pythonPage("two")}, false,
 			[]sight{titled("two"), coloured(4), reloaded}},
 		{"a script that does not start", map[string]string{"app.py": "this is not python"}, true,
-			[]sight{overlaySays("the new worker did not come up", "/app.py:1", "NameError"), titled("two"), stays}},
+			[]sight{overlaySays("the new worker did not start", "/app.py:1", "NameError"), titled("two"), stays}},
 		{"a style of a program that does not start", map[string]string{"static/app.css": style(5)}, true,
 			[]sight{overlaySays("NameError"), stays}},
 		{"mended", map[string]string{"app.py": pythonPage("three")}, false, []sight{titled("three"), coloured(5), reloaded,

@@ -50,9 +50,9 @@ func (l *treeLoop) choosePoll() {
 	}
 	if why != "" && l.trouble == "" {
 		if every := l.every(); every > 0 {
-			l.log.Warn("file events do not tell all: the files are polled", "every", every, "reason", why)
+			l.log.Warn("file events are incomplete: the files are polled", "every", every, "reason", why)
 		} else {
-			l.log.Warn("file events do not tell all and polling is off: a change may be missed", "reason", why)
+			l.log.Warn("file events are incomplete and polling is off: a change may be missed", "reason", why)
 		}
 	}
 	l.trouble = why

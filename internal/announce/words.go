@@ -100,7 +100,7 @@ func describe(e pool.Event) (slog.Level, string) {
 		if e.Reason == "" {
 			return slog.LevelDebug, "worker disconnect"
 		}
-		return slog.LevelWarn, "worker channel closed: it does not keep to the protocol"
+		return slog.LevelWarn, "worker channel closed: the worker breaks the protocol"
 	case pool.KindExit:
 		if e.Planned != nil && *e.Planned {
 			return slog.LevelInfo, "worker exit"

@@ -35,7 +35,7 @@ func (c *cli) explain() *cobra.Command {
 deaths, changes of the number of workers, repaired listeners), and what may be done about it.
 The master remembers the last 100 of these; an upgrade of relevo does not forget them.`
 	cmd.Args = between(1, 1000, "the NAME of each app")
-	c.durationFlag(cmd, &since, "since", "only what is no older")
+	c.durationFlag(cmd, &since, "since", "only what is not older than this")
 	return cmd
 }
 

@@ -46,7 +46,7 @@ slot. docs/logs.md tells of files, rotation, and what is lost where a disk is fu
 	flags := cmd.Flags()
 	flags.BoolVarP(&f.follow, "follow", "f", false, "print new lines as they come, until Ctrl-C")
 	flags.VarP(numberFlag{&f.last, 0}, "lines", "n", "the last `N` lines of each app (default 100, with --since all)")
-	c.durationFlag(cmd, &f.since, "since", "only lines that are no older")
+	c.durationFlag(cmd, &f.since, "since", "only lines that are not older than this")
 	flags.BoolVar(&f.out, "out", false, "only what was written to stdout")
 	flags.BoolVar(&f.err, "err", false, "only what was written to stderr")
 	flags.StringVar(&f.grep, "grep", "", "only lines that match the regular expression `RE`")

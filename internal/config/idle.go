@@ -143,8 +143,8 @@ func (a *App) idleShare(given func(key string) bool) []idle {
 		return nil
 	}
 	without := func(why string) string {
-		return fmt.Sprintf("canary_share of %s has no effect: %s, where the canary takes clients as all others "+
-			"do", ShareText(*a.CanaryShare), why)
+		return fmt.Sprintf("canary_share of %s has no effect: %s, where the canary gets clients like all others",
+			ShareText(*a.CanaryShare), why)
 	}
 	even := func(l Listen) bool { return l.Balance != "" && l.Balance != BalanceShared }
 	err := CheckTrial(a.Canary, *a.CanaryShare)

@@ -35,7 +35,7 @@ type StageNext string
 const (
 	EndTheWait   StageNext = "end the wait"
 	AskPool      StageNext = "ask the pool"
-	RefuseToAsk  StageNext = "refuse: nothing has come up yet"
+	RefuseToAsk  StageNext = "refuse: nothing has started yet"
 	FirstServes  StageNext = "the start is over"
 	StopIsNoted  StageNext = "the next start finds that it is not wanted"
 	StopIsNoNews StageNext = "tell that nothing runs"

@@ -131,7 +131,7 @@ func (d *Dev) rollFailure(r pool.RollResult, err error) Failure {
 	output := strings.Join(r.Tail, "\n")
 	problems := findProblems(output, d.opts.Dir)
 	reason := withoutProblems(r.Reason, problems)
-	title := "the new worker did not come up: " + reason
+	title := "the new worker did not start: " + reason
 	if r.Automatic {
 		title = "the new workers crash: " + reason
 	}

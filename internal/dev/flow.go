@@ -192,7 +192,7 @@ func (d *Dev) relist(ctx context.Context) {
 		packages, work, err := listGo(ctx, d.opts.Dir, d.opts.Dev.Package)
 		if err != nil {
 			if ctx.Err() == nil && !errors.Is(err, context.Canceled) {
-				d.opts.Log.Debug("the packages are not listed: what was watched is watched on", "err", err)
+				d.opts.Log.Debug("cannot list the packages: the watched files stay the same", "err", err)
 			}
 			return
 		}

@@ -99,12 +99,12 @@ func TestRollsThatFail(t *testing.T) {
 		Tail: []string{"  File \"a.py\", line 3", "NameError: x"}}
 	r.ends(failed, nil)
 	r.save("a.py", "1")
-	if line := r.hears("say the new worker"); !strings.HasPrefix(line, "say the new worker did not come up: exit "+
+	if line := r.hears("say the new worker"); !strings.HasPrefix(line, "say the new worker did not start: exit "+
 		"status 1 "+
 		"(look there)\n      File \"a.py\", line 3\n    NameError: x\n") {
 		t.Errorf("a worker that dies is told as %s", line)
 	}
-	r.hears("warn dev the new worker did not come up: exit status 1 (look there): a.py:3: NameError: x")
+	r.hears("warn dev the new worker did not start: exit status 1 (look there): a.py:3: NameError: x")
 
 	r.ends(pool.RollResult{}, &control.Refusal{Err: errors.New("cannot read relevo.toml"), Stays: "the rest stays"})
 	r.save("b.py", "1")
@@ -156,7 +156,7 @@ func TestFirstStart(t *testing.T) {
 	go func() {
 		asked <- r.loop.Await(ctx, &pool.StartError{Reason: "exit status 3", Tail: []string{"no database"}})
 	}()
-	r.hears("say the new worker did not come up: exit status 3\n    no database\n  nothing serves yet")
+	r.hears("say the new worker did not start: exit status 3\n    no database\n  nothing serves yet")
 	r.save("in", "two")
 	if err := <-asked; err != nil {
 		t.Fatal(err)

@@ -50,7 +50,7 @@ func master(h *Host) []Finding {
 	case h.Running != nil:
 		all := []Finding{ok("master", "%s runs: pid %d, relevo %s", h.Running.Name, h.Running.PID, h.Running.Version)}
 		for _, warning := range h.Running.Warnings {
-			all = append(all, ok("master", "%s", warning).but(Warn, "the running master tells of it, see relevo status", ""))
+			all = append(all, ok("master", "%s", warning).but(Warn, "the running master warns of it, see relevo status", ""))
 		}
 		return all
 	case h.Wanted != "":

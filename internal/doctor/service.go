@@ -88,7 +88,7 @@ func unit(h *Host) []Finding {
 		}
 	}
 	return []Finding{ok("unit", "no unit for %s is installed", h.App.Name).but(Warn,
-		"the app does not come up with the machine, nor after a crash of relevo", "relevo install")}
+		"the app does not start at boot, nor again after a crash of relevo", "relevo install")}
 }
 
 func parseProperties(text string) map[string]string {

@@ -110,7 +110,7 @@ func (c *capturing) lost(o pool.Order, l *upgrader.Listener, options []error) {
 func (c *capturing) compare(l *upgrader.Listener, b capture.Bind) {
 	asked := listenOf(b)
 	if l.Listen.TakesIPv4Of(asked) && c.hold.all.once.First("bound "+asked.Address) {
-		c.log.Info("the program binds the addresses of IPv4 alone: those of IPv6, which are served, stay until the app is "+
+		c.log.Info("the program binds only IPv4 addresses: those of IPv6, which are served, stay until the app is "+
 			"stopped", "address", asked, "listener", l.Listen)
 		return
 	}

@@ -82,7 +82,7 @@ func (c *capturing) lead(l *upgrader.Listener, o pool.Order, inherits bool) erro
 	}
 	err := l.Try(o.ID, inherits, int(math.Round(*c.share*10000)))
 	if l.Shares(o.ID) && c.hold.all.once.First("share "+l.Address) {
-		c.log.Warn("the canary takes clients as all others do, whatever its share is: workers share the socket",
+		c.log.Warn("the canary gets clients like all others, whatever its share is: workers share the socket",
 			"address", l.Address,
 			"share", config.ShareText(*c.share))
 	}
@@ -127,7 +127,7 @@ func (g *Generation) CanaryShare(worker string) (share, hint string) {
 	case len(g.sockets.listeners()) == 0:
 		hint = "the app has no listeners: the share means nothing"
 	case len(shared) > 0:
-		hint = "workers share " + strings.Join(shared, " and ") + ": there the canary takes clients as all others do; " +
+		hint = "workers share " + strings.Join(shared, " and ") + ": there the canary gets clients like all others; " +
 			"a share is for programs that bind a TCP port by themselves"
 	}
 	return config.ShareText(*wanted), hint

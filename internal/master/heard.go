@@ -33,7 +33,7 @@ func (l *loop) heard(sig os.Signal) {
 	case unix.SIGPIPE:
 	default:
 		if !l.ignored[sig] { // only once, because the sender may send it often
-			l.log.Warn("signal ignored: it means nothing here", "signal", unix.SignalName(sig.(syscall.Signal)))
+			l.log.Warn("signal ignored: it has no meaning here", "signal", unix.SignalName(sig.(syscall.Signal)))
 		}
 		l.ignored[sig] = true
 	}
@@ -71,7 +71,7 @@ func (l *loop) hear(m hears) {
 func (l *loop) stopBySignal(name string) {
 	meaning := l.stops.meaning(time.Now())
 	if meaning == stopRepeated {
-		l.log.Debug("the stop signal came again at once: it is the same stop", "signal", name)
+		l.log.Debug("the stop signal was repeated at once: it counts as the same stop", "signal", name)
 		return
 	}
 	l.deal(func() { l.stopAs(name, meaning == stopByForce) }, bySignal)

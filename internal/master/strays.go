@@ -30,7 +30,7 @@ func (s strays) end(known []string) error {
 		return own && !slices.Contains(known, id)
 	})
 	if ended > 0 {
-		s.log.Warn("workers of a master that died were ended", "processes", ended)
+		s.log.Warn("workers of a dead master were ended", "processes", ended)
 	}
 	return err
 }
@@ -40,10 +40,10 @@ func (s strays) end(known []string) error {
 func (s strays) endOrphans() {
 	ended, err := systemd.EndAll(s.grace, s.isOrphan)
 	if ended > 0 {
-		s.log.Warn("workers of a master that was killed were ended", "processes", ended)
+		s.log.Warn("workers of a killed master were ended", "processes", ended)
 	}
 	if err != nil {
-		s.log.Warn("workers of a master that was killed are still there", "err", err)
+		s.log.Warn("workers of a killed master are still there", "err", err)
 	}
 }
 

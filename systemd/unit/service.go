@@ -84,7 +84,7 @@ func (o Options) allBlocking() bool {
 
 // ending adds how the service and its workers end.
 func (o Options) ending(t *text) {
-	t.comment("Workers outlive a master that was killed: the next one takes them over. "+
+	t.comment("Workers outlive a killed master: the next one takes them over. "+
 		"Only a stop ends them, by the master,",
 		"and, where that was killed as well, by reap, which looks at what systemd is about to do.")
 	t.set("KillMode", "process")

@@ -158,7 +158,7 @@ func (g *Group) stage(p *probe, waiting int, emptyQueueCounts bool) (stage, erro
 			return now, nil
 		}
 		g.noDiag.Store(true)
-		g.log.Debug("sock_diag does not answer; the accept queue tells of acceptance", "err", err)
+		g.log.Debug("sock_diag does not answer; acceptance is read from the accept queue", "err", err)
 	}
 	if waiting == 0 && emptyQueueCounts {
 		return accepted, nil

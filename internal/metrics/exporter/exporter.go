@@ -72,7 +72,7 @@ func (e Exporter) listen(ctx context.Context, address string, changed <-chan str
 		if errors.Is(err, syscall.EADDRINUSE) && time.Since(began) < patience {
 			pause = atFirst
 		} else if at != address {
-			e.Log.Warn("metrics change their port: another program has that of the previous master", "was", at)
+			e.Log.Warn("metrics move to another port: another program uses the previous one", "was", at)
 			e.Place.set("", "")
 			continue
 		} else if !told {

@@ -133,7 +133,7 @@ func (s *System) boot() error {
 		n, err := notify.Read(message)
 		if err != nil {
 			said, _ := os.ReadFile(s.console)
-			return fmt.Errorf("systemd did not come up: %w\n%s", err, said)
+			return fmt.Errorf("systemd did not start: %w\n%s", err, said)
 		}
 		if strings.Contains("\n"+string(message[:n])+"\n", "\nREADY=1\n") {
 			return nil

@@ -149,7 +149,7 @@ func (p *program) runConduct(ctx context.Context, apps []string, checks bool) er
 	}
 	defer c.Close()
 	log := p.log()
-	log.Info("conducts", "apps", strings.Join(apps, ","))
+	log.Info("conducts deploys", "apps", strings.Join(apps, ","))
 	var all sync.WaitGroup
 	for _, app := range apps {
 		all.Go(func() {

@@ -33,7 +33,7 @@ func Run(ctx context.Context, o Options) {
 			}
 			continue
 		}
-		o.Log.Debug("is the conductor", "app", o.App)
+		o.Log.Debug("became the conductor", "app", o.App)
 		o.conduct(ctx, office)
 		office.Resign()
 	}
