@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -13,12 +14,15 @@ type target struct{ os, arch string }
 
 func (t target) String() string { return t.os + "/" + t.arch }
 
-func parseTarget(text string) (target, error) {
-	system, arch, ok := strings.Cut(text, "/")
-	if !ok {
-		return target{}, fmt.Errorf("cannot use the platform %q: it has to be like linux/amd64", text)
+func parseTargets(texts []string) (targets []target, err error) {
+	for _, text := range texts {
+		if !slices.Contains(strings.Split(allTargets, ","), text) {
+			return nil, fmt.Errorf("cannot use the platform %q: write some of %s", text, allTargets)
+		}
+		system, arch, _ := strings.Cut(text, "/")
+		targets = append(targets, target{system, arch})
 	}
-	return target{system, arch}, nil
+	return targets, nil
 }
 
 // binary is a compiled program.

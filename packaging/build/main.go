@@ -55,14 +55,14 @@ func run(o options, targets []string) error {
 	if err != nil {
 		return err
 	}
+	platforms, err := parseTargets(targets)
+	if err != nil {
+		return err
+	}
 	if err := os.MkdirAll(r.out, 0o755); err != nil {
 		return fmt.Errorf("cannot make the directory for the files: %w", err)
 	}
-	for _, name := range targets {
-		t, err := parseTarget(name)
-		if err != nil {
-			return err
-		}
+	for _, t := range platforms {
 		for i, p := range r.programs {
 			b, err := r.compile(p, t)
 			if err != nil {
@@ -74,7 +74,7 @@ func run(o options, targets []string) error {
 				makes = append(makes, r.npmBinary)
 			}
 			if err := perform(makes, b); err != nil {
-				return fmt.Errorf("%s: %w", name, err)
+				return fmt.Errorf("%s: %w", t, err)
 			}
 		}
 	}
