@@ -47,7 +47,7 @@ func scrapes(ctx context.Context, b *bench) error {
 	return nil
 }
 
-// settles is how long the Go runtime may go on collecting garbage after a scrape.
+// settles is how long the Go runtime may keep collecting garbage after a scrape.
 const settles = 100 * time.Millisecond
 
 // scrape asks as Prometheus does, but over the control socket.

@@ -14,7 +14,7 @@ import (
 // successionPool is the number of workers that pass from master to master.
 const successionPool = 16
 
-// succession measures how long nobody answers on the control socket while one
+// succession measures how long the control socket does not answer while one
 // master follows another, and whether masters grow.
 func succession(ctx context.Context, b *bench) error {
 	for _, how := range []string{"tableflip", "exec"} {
@@ -90,7 +90,7 @@ func (a *app) upgrade(ctx context.Context) (gap time.Duration, err error) {
 	}
 }
 
-// end stops the app, whoever is its master by now.
+// end stops the app, whichever process is its master now.
 func (a *app) end(ctx context.Context) error {
 	status, err := a.client.Status(ctx)
 	if err == nil {

@@ -34,7 +34,7 @@ func (f *freezeState) withholds(e machine.Effect) bool {
 	return false
 }
 
-// Freeze detaches from all workers, which go on serving, and does nothing more, so that
+// Freeze detaches from all workers, which keep serving, and does nothing more, so that
 // another master can continue with the legacy. Thaw undoes it. Freeze first waits for
 // workers that are just being started, until ctx ends. An error means that nothing has
 // changed.

@@ -28,7 +28,7 @@ type Legacy struct {
 	Connections Connections `json:"connections,omitzero"`
 	Tally       tally.Tally `json:"tally,omitzero"`
 	Recent      []Entry     `json:"recent,omitempty"`
-	StartError  *StartError `json:"start_error,omitempty"` // why a pool that is stopping did not come up
+	StartError  *StartError `json:"start_error,omitempty"` // why the start of a pool that is stopping failed
 
 	// Files are those of the workers and the releases, see WorkerFile and
 	// ReleaseFile.

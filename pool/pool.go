@@ -118,7 +118,7 @@ type slotRecord struct {
 	failure  *autopsy // of the last worker that died here
 }
 
-// StartError says why a pool did not come up: no worker got ready.
+// StartError says why the start of a pool failed: no worker got ready.
 type StartError struct {
 	Reason string        `json:"reason"`
 	Hint   string        `json:"hint,omitempty"`

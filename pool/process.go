@@ -77,7 +77,7 @@ type Process interface {
 	// Detach is Legacy for a succession. When it has returned, nothing is reported any more,
 	// messages and output that were not read yet are part of the legacy, the process runs on
 	// undisturbed, and the caller owns the files. The error is ErrGone if the process has
-	// ended: Exited is reported then. After any other error the Process goes on as before.
+	// ended: Exited is reported then. After any other error the Process runs as before.
 	// Detach returns when ctx ends at the latest.
 	Detach(ctx context.Context) (ProcessLegacy, error)
 }

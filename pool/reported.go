@@ -151,7 +151,7 @@ func (p *Pool) said(m *member, message ipc.Message) {
 	}
 }
 
-// loadSaid notes how busy a worker says that it is. What is no number is told once of a worker.
+// loadSaid notes how busy a worker says that it is. A load that is not a number is reported once for each worker.
 func (p *Pool) loadSaid(m *member, l ipc.Load) {
 	if l.Wrong == "" {
 		value := min(max(l.Value, 0), maxLoad)

@@ -98,7 +98,7 @@ func (p *Pool) BeginRoll(release Release) (*PendingRoll, error) {
 	return p.BeginRollFor(machine.CauseRoll, release)
 }
 
-// BeginRollFor is BeginRoll for a cause, with which the starts of workers are told and counted.
+// BeginRollFor is BeginRoll for a cause, with which the starts of workers are reported and counted.
 func (p *Pool) BeginRollFor(cause machine.Cause, release Release) (*PendingRoll, error) {
 	roll := &PendingRoll{pool: p, result: make(chan RollResult, 1)}
 	err := p.changing(func() {
@@ -149,7 +149,7 @@ func (p *Pool) Await(generation int) (*PendingRoll, error) {
 }
 
 // Wait waits for the roll's end and returns its result. If ctx ends, Wait returns and the
-// roll goes on. An error means that waiting failed; a roll that failed is a RollResult.
+// roll continues. An error means that waiting failed; a roll that failed is a RollResult.
 func (roll *PendingRoll) Wait(ctx context.Context) (RollResult, error) {
 	select {
 	case r := <-roll.result:

@@ -36,7 +36,7 @@ const (
 const sendPatience = time.Second
 
 // NewNotifier reads NOTIFY_SOCKET. It calls failed, from any goroutine, for each message that
-// cannot be sent; the service goes on without.
+// cannot be sent; the service works without it.
 func NewNotifier(getenv func(string) string, failed func(error)) *Notifier {
 	n := &Notifier{failed: failed}
 	switch address := getenv("NOTIFY_SOCKET"); {

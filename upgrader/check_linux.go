@@ -164,7 +164,7 @@ func roomBeside(n int) error {
 }
 
 // ReadCheck returns the document on descriptor 3, which is how masters of older relevos
-// ask whether this program could go on.
+// ask whether this program could take over.
 func ReadCheck() ([]byte, error) {
 	document := openDocument(3)
 	defer document.Close()

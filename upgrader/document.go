@@ -43,7 +43,7 @@ func NewDocument() (*Document, error) {
 	return &Document{file: file}, nil
 }
 
-// openDocument goes on with the document in a file, which it takes.
+// openDocument continues the document in a file, which it takes.
 func openDocument(fd int) *Document { return &Document{file: os.NewFile(uintptr(fd), documentFile)} }
 
 // File is the memory. It stays the Document's.

@@ -2,8 +2,8 @@
 
 package upgrader
 
-// dropNew needs Linux's socket filters; elsewhere a retiring listener goes on
-// taking clients until it is parked.
+// dropNew needs Linux's socket filters; elsewhere a retiring listener keeps
+// accepting clients until it is parked.
 func dropNew(*Listener) error { return nil }
 
 func dropNone(*Listener) error { return nil }

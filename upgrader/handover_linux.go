@@ -118,7 +118,7 @@ func (f *Flip) HandOver(to string, l Legacy, patience time.Duration) (pid int, e
 		_, err = fmt.Fscanln(talk, &pid)
 	}
 	if !giveUp.Stop() && err == nil {
-		err = os.ErrDeadlineExceeded // the talk socket is shut down: the successor will not be told to go on
+		err = os.ErrDeadlineExceeded // the talk socket is shut down: the successor will not be told to take over
 	}
 	if err != nil {
 		talk.Close()

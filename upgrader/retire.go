@@ -129,10 +129,10 @@ func (u *Upgrader) admit(l *Listener) error {
 	return l.Reassert()
 }
 
-// block keeps new clients out of a socket that goes on listening.
+// block keeps new clients out of a socket that keeps listening.
 func (u *Upgrader) block(l *Listener) { u.keepOut(l, l.block) }
 
-// keepOut logs once if clients cannot be kept out: the remaining workers go on serving
+// keepOut logs once if clients cannot be kept out: the remaining workers keep serving
 // them.
 func (u *Upgrader) keepOut(l *Listener, block func() error) {
 	err := block()

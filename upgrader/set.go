@@ -12,12 +12,12 @@ import (
 type Change struct {
 	Added   []*Listener // opened
 	Kept    []*Listener // of before, with the same network and address
-	Removed []*Listener // wanted no more: they go on serving
+	Removed []*Listener // not wanted any more: they keep serving
 }
 
 // Set applies the listeners of a new configuration. It opens the new ones, all or none,
 // and keeps those with the same network and address, under their new name, mode, backlog
-// and blocking mode. Removed listeners go on serving, so that nothing is lost if their
+// and blocking mode. Removed listeners keep serving, so that nothing is lost if their
 // workers are never replaced: Retire, Park and CloseListener take a listener away step by
 // step, and a Set that has it again restores it.
 func (u *Upgrader) Set(wanted []config.Listen) (Change, error) {

@@ -208,7 +208,7 @@ func lockDirectory(dir string, patience time.Duration) (unlock func(), err error
 }
 
 // Another master holds the lock for milliseconds. What only removes or renews a
-// socket that is this master's own goes on without the lock.
+// socket that is this master's own is used without the lock.
 const (
 	lockPatience      = 2 * time.Second
 	lockPatienceAtEnd = 200 * time.Millisecond

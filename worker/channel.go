@@ -65,7 +65,7 @@ func (c *channel) send(m ipc.Message) error {
 	return fmt.Errorf("cannot send to the master: %w", err)
 }
 
-// read hands each message to deliver until the channel ends. The worker goes on
+// read hands each message to deliver until the channel ends. The worker keeps running
 // after that, because clients need it, whether its master is gone for good or is
 // being replaced.
 func (c *channel) read(deliver func(ipc.Message)) {

@@ -124,7 +124,7 @@ func (p *proc) open() (*channel, error) {
 		if p.channel, p.channelErr = openChannel(p.channelFD); p.channelErr != nil {
 			return
 		}
-		// If the master is gone already, the worker goes on, and the next send reports it.
+		// If the master is gone already, the worker keeps running, and the next send reports it.
 		_ = p.channel.send(ipc.Hello{Protocol: ipc.Protocol, Pong: true})
 		go p.channel.read(p.receive)
 	})

@@ -88,7 +88,7 @@ func OnState(f func(State)) { process().onState(f) }
 // Draining returns a channel that is closed when this worker should finish its
 // work: when a Serve starts to drain, or, where none runs, when the master asks.
 // Handlers of long streams can watch it to end early, and users of hijacked
-// connections to say goodbye; both may also go on until the deadline.
+// connections to say goodbye; both may also continue until the deadline.
 //
 // A program that neither serves by this package nor calls Draining gets the
 // master's request as a SIGTERM to itself.

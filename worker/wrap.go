@@ -14,7 +14,7 @@ type wrapped interface {
 }
 
 // The wrappers embed the concrete type, so that everything it can do beyond
-// net.Conn goes on working: sendfile and splice (ReadFrom, WriteTo), half-close,
+// net.Conn keeps working: sendfile and splice (ReadFrom, WriteTo), half-close,
 // SyscallConn, keep-alive settings.
 type (
 	tcpConn struct {

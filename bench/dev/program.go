@@ -66,5 +66,5 @@ func (p project) write(text string) error {
 	return os.Rename(path+"~", path)
 }
 
-// pause is between two saves: nobody saves the moment that a page is there.
+// pause is the time between two saves: no developer saves at the moment when a page appears.
 const pause = 700 * time.Millisecond

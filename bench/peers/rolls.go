@@ -58,7 +58,7 @@ func (r *result) rolled(ctx context.Context, s *service) error {
 				}
 			}
 			took = time.Since(began)
-			time.Sleep(time.Second) // the load goes on: what is still being replaced may lose something
+			time.Sleep(time.Second) // the load continues: workers that are still being replaced may lose something
 		}()
 	}
 	report, err := prove.Run(load, prove.Options{URL: s.url(), Clients: 8, Pause: 5 * time.Millisecond,

@@ -70,7 +70,7 @@ func (r *result) saves(ctx context.Context, k *kit, w watcher) (err error) {
 		return fmt.Errorf("cannot run %s: %w", w.name, err)
 	}
 	for version := 1; version <= k.plan.saves; version++ {
-		time.Sleep(time.Second) // a human does not save in the moment in which the program came up
+		time.Sleep(time.Second) // a human does not save at the moment when the program has started
 		begin := time.Now()
 		if err := os.WriteFile(path, []byte(versioned(version)), 0o644); err != nil {
 			return err

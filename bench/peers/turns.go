@@ -10,7 +10,7 @@ import (
 
 // turns goes through the peers once in each round, the other way round in every second one, and
 // says on stderr how far it is. A peer that fails in its turn is named below the table; the
-// others go on.
+// others continue.
 func turns[T interface{ label() string }](ctx context.Context, k *kit, r *result, peers []T, turn func(T) error) error {
 	began, done := time.Now(), 0
 	for round := range k.plan.rounds {

@@ -220,7 +220,7 @@ func (d Definition) Arguments() []string {
 	return args
 }
 
-// Succeeding are the Arguments of a master that goes on with the app where it runs already.
+// Succeeding are the Arguments of a master that takes over an app that already runs.
 func (d Definition) Succeeding() []string {
 	args := d.Arguments()
 	return append([]string{args[0], "--succeed", d.Name}, args[1:]...)

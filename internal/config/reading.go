@@ -15,7 +15,7 @@ type reading struct {
 	places   map[string]Position // of values, and of items: listen[1]
 	failed   map[string]bool     // keys whose value could not be read
 	errs     []error
-	more     bool           // there are more errors than are told
+	more     bool           // there are more errors than are reported
 	unknown  string         // the unknown table that keys go to
 	listener *listenerTable // the [[listener]] that keys go to
 	rules    *value         // all [[dev.rules]] so far; keys go to the last

@@ -19,7 +19,7 @@ type ReloadOptions struct {
 	Share  string `json:"share,omitempty"`
 }
 
-// Wait waits for the end of a roll. If its context ends first, the roll goes on.
+// Wait waits for the end of a roll. If its context ends first, the roll continues.
 type Wait func(context.Context) (pool.RollResult, error)
 
 // Plan is the answer of /v1/plan: what a reload would change.

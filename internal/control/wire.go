@@ -60,7 +60,7 @@ func WithExit(err error, code int) error {
 }
 
 // Refusal is the error of a request that has changed nothing. Stays says on a line of its own what
-// goes on.
+// keeps running.
 type Refusal struct {
 	Err   error
 	Stays string

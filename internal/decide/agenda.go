@@ -35,7 +35,7 @@ type Agenda struct {
 	over     bool // the app has ended: nothing is tried again
 }
 
-// Event is what the agenda is told.
+// Event is something that is reported to the agenda.
 type Event interface{ event() }
 
 type (

@@ -50,7 +50,7 @@ type First struct {
 }
 
 // Upgrades says whether to replace relevo itself before a reload, and whether to warn that it is
-// not known if relevo has changed. The reload goes on in any case.
+// not known if relevo has changed. The reload continues in any case.
 func (f First) Upgrades() (upgrades, warns bool) {
 	return f.Replaceable && f.Changed && !f.Unknown, f.Replaceable && f.Unknown
 }

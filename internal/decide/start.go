@@ -2,7 +2,7 @@ package decide
 
 // Start says which release a master starts. It is pure: Step returns what to do next.
 //
-//	newest ─► known to be bad, or does not come up ─► the last good one ─► there is none ─► newest, or the end
+//	newest ─► known to be bad, or does not start ─► the last good one ─► there is none ─► newest, or the end
 type Start struct {
 	failed bool // the newest release did not start
 }

@@ -19,7 +19,7 @@ type Story struct {
 	App string `json:"app"`
 	// Now says how the app is.
 	Now []string `json:"now"`
-	// Since is the beginning of what is told.
+	// Since is the begin of the time that is explained.
 	Since    time.Time  `json:"since"`
 	Happened []Sentence `json:"happened"`
 	// Do says what a person may do. It is never empty.

@@ -42,7 +42,7 @@ type Channel struct {
 	queued   int    // the cost of the lines in queue, at most maxQueued
 	state    []byte // the newest State, nil if none waits
 	closed   bool
-	detached bool // closed, but another Channel goes on with the connection
+	detached bool // closed, but another Channel keeps the connection
 	ended    bool // detached, but the connection has ended
 	deaf     bool // the peer does not read any more
 }

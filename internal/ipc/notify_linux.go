@@ -88,7 +88,7 @@ func (s *NotifyServer) Resume() error { return s.conn.SetReadDeadline(time.Time{
 // and STOPPING=1. It must be called before Serve.
 func (s *NotifyServer) OnFlood(tell func(Sender, Flood)) { s.senders.tell = tell }
 
-// OnSlowClose has tell called for a process that goes on sending descriptors while one of its own
+// OnSlowClose makes the server call tell for a process that keeps sending descriptors while one of its own
 // has not closed for a second, by the goroutine that calls deliver. It must be called before Serve.
 func (s *NotifyServer) OnSlowClose(tell func(Sender)) { s.descriptors.slow = tell }
 

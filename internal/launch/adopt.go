@@ -283,7 +283,7 @@ func (p *Process) restore(l processLegacy) {
 	}
 }
 
-// resumeStart goes on to watch a worker that is not ready yet, and to answer its binds.
+// resumeStart keeps watching a worker that is not ready yet, and answering its binds.
 func (p *Process) resumeStart(l processLegacy, legacy pool.ProcessLegacy) {
 	if l.Settled && l.How != "" && legacy.Unready {
 		p.watches.Go(p.beginServing) // the previous master died over it
@@ -298,7 +298,7 @@ func (p *Process) resumeStart(l processLegacy, legacy pool.ProcessLegacy) {
 	}
 }
 
-// resumeDeparture goes on to lead out a worker whose connections were being taken from it.
+// resumeDeparture continues to lead out a worker whose connections were being taken from it.
 func (p *Process) resumeDeparture(l processLegacy) {
 	if l.Departs {
 		p.led.Store(true)
@@ -313,7 +313,7 @@ func (p *Process) resumeDeparture(l processLegacy) {
 // togetherPatience is how long an adopted worker that leaves waits for the others.
 const togetherPatience = 2 * time.Second
 
-// departTogether goes on to lead out an adopted worker when the others are adopted, too: its
+// departTogether continues to lead out an adopted worker when the others are adopted, too: its
 // connections go to them.
 func (p *Process) departTogether() {
 	late := time.NewTimer(togetherPatience)

@@ -128,8 +128,8 @@ func (l *Launcher) TakeOverConnections(files map[string]*os.File) {
 	}
 }
 
-// claim is told of a worker that is being adopted: what it has still is its own, or, where it
-// leaves, goes on as soon as it has it no more.
+// claim is called for a worker that is being adopted. The connections that it still has are its
+// own, or, if it leaves, are handed over as soon as it has closed them.
 func (l *Launcher) claim(p *Process, leaves bool) {
 	k := &l.kept
 	k.mu.Lock()
@@ -163,7 +163,8 @@ func (l *Launcher) claim(p *Process, leaves bool) {
 	p.tally.handOver(h.inodes())
 }
 
-// adopted is told when a worker is. The last one has the connections go on that wait.
+// adopted is called when a worker has been adopted. The last call hands over the connections
+// that wait.
 func (l *Launcher) adopted(pid int, sink func(pool.Report)) {
 	k := &l.kept
 	k.mu.Lock()

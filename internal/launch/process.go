@@ -103,7 +103,7 @@ func (p *Process) begin(b *birth) {
 	go p.awaitExit(launched)
 }
 
-// listen starts to read the worker's output and messages. After a succession it goes on
+// listen starts to read the worker's output and messages. After a succession it continues
 // where the previous master stopped reading.
 func (p *Process) listen(from ends, l processLegacy) {
 	p.ends = from

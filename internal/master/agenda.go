@@ -44,7 +44,7 @@ func (l *loop) want(m rollWanted) {
 	l.step(decide.RequestAsked{Number: note(l, l.wanted, m), Reload: m.reload})
 }
 
-// beginWork lets the caller that holds the turn go on, or begins a preparation.
+// beginWork lets the caller that holds the turn continue, or begins a preparation.
 func (l *loop) beginWork(number int) {
 	m := l.asked[number]
 	if m.kind == held {

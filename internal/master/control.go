@@ -18,7 +18,7 @@ func (m *Master) openControl() (err error) {
 			if m.control, err = control.TakeOver(socket, path, m, m.log); err == nil || a.Way.Reversible() || a.Checks {
 				return err
 			}
-			// No previous master could go on instead.
+			// No previous master could keep running instead.
 			m.log.Warn("cannot take over the control socket: a new one is opened", "err", err)
 		}
 	}

@@ -86,7 +86,7 @@ func (e estate) Bequeath(left pool.Legacy, then string) (l upgrader.Legacy, done
 // Number counts the masters before the next one: succession.Estate.
 func (e estate) Number() int { return e.m.successions + 1 }
 
-// Introduce tells systemd which process goes on, while it still listens to this one:
+// Introduce tells systemd which process takes over, while it still listens to this one:
 // succession.Estate.
 func (e estate) Introduce(pid int) {
 	e.m.systemd.MainPID(pid)

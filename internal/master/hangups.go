@@ -7,7 +7,7 @@ import (
 	"relevo/internal/succession"
 )
 
-// findTerminal begins to watch the terminal of this process, or goes on with what the previous
+// findTerminal begins to watch the terminal of this process, or continues with what the previous
 // master knew of it. It must run before signal.Notify.
 func (l *loop) findTerminal() {
 	a := l.opts.Arrival

@@ -39,7 +39,7 @@ func (l *loop) heard(sig os.Signal) {
 	}
 }
 
-// dealt marks a signal as dealt with, and goes on with what came meanwhile.
+// dealt marks a signal as dealt with, and continues with what came meanwhile.
 func (l *loop) dealt(m dealt) {
 	l.dealing = false
 	switch m.stops {

@@ -20,7 +20,7 @@ import (
 	"relevo/upgrader"
 )
 
-// takeOverForGood is takeOverLegacy without a previous master that could go on instead: from
+// takeOverForGood is takeOverLegacy without a previous master that could keep running instead: from
 // systemd's store, and after an exec. If it fails, this master starts over on the same sockets,
 // because nothing would serve otherwise. It says whether the workers will be taken over.
 func (m *maker) takeOverForGood() (succeeds bool) {
@@ -57,7 +57,7 @@ func (m *maker) takeOverForGood() (succeeds bool) {
 }
 
 // takeOverLegacy rebuilds the app from the legacy. It changes neither workers nor sockets: until
-// succeed, the previous master can go on as if nothing had happened.
+// succeed, the previous master can keep running as if nothing had happened.
 func (m *maker) takeOverLegacy() error {
 	l := m.opts.Arrival.Left
 	in := m.opts.Arrival.In

@@ -14,7 +14,7 @@ type maker struct {
 }
 
 // whole returns an error if a part that a running master needs is missing. A previous master, if
-// there is one, goes on then.
+// there is one, keeps running then.
 func (m *maker) whole() error {
 	missing := whole.Missing(&m.parts)
 	if m.generations != nil {

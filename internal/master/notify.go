@@ -14,7 +14,7 @@ import (
 //	            └────────── close ──────────┴─► closed, for good
 //
 // The end of the app runs in a goroutine of its own and does not wait for a thaw: at a thaw the
-// pool has to go on before notifications are read again, or there would be no pool to pass one to,
+// pool has to run again before notifications are read again, or there would be no pool to pass one to,
 // and the pool may end in between. So a lock puts the calls in order.
 type notifications struct {
 	socket *ipc.NotifyServer

@@ -82,7 +82,7 @@ func (m *Master) live(ctx context.Context) error {
 	case !o.Arrival.Succeeds():
 	case o.Arrival.Checks:
 		return m.rehearse()
-	case o.Arrival.Way.Reversible(): // if it fails, the previous master goes on
+	case o.Arrival.Way.Reversible(): // if it fails, the previous master keeps running
 		steps = []func() error{m.takeOverLegacy, m.openControl, m.whole, m.succeed}
 	case m.takeOverForGood():
 		steps = []func() error{m.openControl, m.whole, m.succeed}

@@ -18,7 +18,7 @@ type selfWatch struct {
 	app        func() config.App
 	changed    func() <-chan struct{}
 	succession *succession.Succession
-	replace    func() bool // starts a succession if the program has changed; returns true if the successor goes on
+	replace    func() bool // starts a succession if the program has changed; returns true if the successor takes over
 	log        *slog.Logger
 }
 

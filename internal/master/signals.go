@@ -47,7 +47,7 @@ func ReplacedSignals() chan os.Signal {
 const signalQueue = 16
 
 // stopWanted says whether one of the waiting signals asks for a stop; for a SIGHUP, hungUp decides.
-// The other signals go on waiting.
+// The other signals keep waiting.
 func stopWanted(signals chan os.Signal, hungUp func() bool) bool {
 	for range len(signals) {
 		sig := <-signals

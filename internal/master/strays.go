@@ -48,7 +48,7 @@ func (s strays) endOrphans() {
 }
 
 // isOrphan says whether a process is a worker of this app, or a descendant of one. Workers of a
-// killed master that systemd had not started serve on, and no master adopts them. Their
+// killed master that systemd had not started keep serving, and no master adopts them. Their
 // environment, with the path of the notify socket, identifies them.
 func (s strays) isOrphan(pid int) bool {
 	environ := procfs.Of(pid).Environ()

@@ -40,7 +40,7 @@ func (p *replacement) way() succession.Way {
 }
 
 // upgradeFirst replaces the master if the program of relevo has changed. It returns true if a
-// successor goes on. A program that cannot take over does not prevent the reload, and is not tried
+// successor takes over. A program that cannot take over does not prevent the reload, and is not tried
 // again without being asked.
 func (p *replacement) upgradeFirst(then string) bool {
 	first := decide.First{Replaceable: p.replaceable()}

@@ -65,7 +65,7 @@ func (m *Master) rehearse() error {
 	return nil
 }
 
-// needsNoWord says whether a successor goes on although the previous master has not confirmed:
+// needsNoWord says whether a successor takes over although the previous master has not confirmed:
 // systemd has started this successor, or there is no systemd that would start another one.
 func (m *Master) needsNoWord() bool {
 	return m.keeper == nil || m.opts.Arrival.Way == succession.Asked

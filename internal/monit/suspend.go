@@ -12,7 +12,7 @@ import (
 )
 
 // suspend gives the terminal back, stops the process group as Ctrl-Z does, and takes the
-// terminal again when it goes on. SIGTSTP itself has a handler and stops nothing.
+// terminal again when it continues. SIGTSTP itself has a handler and stops nothing.
 func suspend(p *tea.Program) {
 	if !continuable() {
 		return

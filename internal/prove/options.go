@@ -107,7 +107,7 @@ type Options struct {
 	// Duration is how long the load lasts at least; rolls that take longer are made to the
 	// end. Default 10s without Rolls, otherwise 0.
 	Duration time.Duration
-	// MinRequests makes the run, its rolls and its kills go on until every
+	// MinRequests makes the run, its rolls and its kills continue until every
 	// connection mode has finished so many requests. Default 0.
 	MinRequests int
 

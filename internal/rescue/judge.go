@@ -31,7 +31,7 @@ const (
 // How long a connection has to be quiet to be idle. A program may pause between the head of
 // an answer and its body, and nothing but the next request shows that an answer is whole.
 const (
-	quietStays = 60 * time.Millisecond // a pause does no harm: the worker goes on with the connection
+	quietStays = 60 * time.Millisecond // a pause does no harm: the worker keeps the connection
 	quietReads = 60 * time.Millisecond // a thread waits for the next request, so there is no pause
 	// quietAnswered is for a connection that is kept. The worker may end when it is idle.
 	quietAnswered = 2 * time.Second

@@ -19,8 +19,8 @@ import (
 // Options are the settings of the worker.
 type Options struct {
 	// Dir is the directory to serve. It is opened once: where it is a symbolic
-	// link that moves, a generation goes on with the directory that it began
-	// with, and the next roll takes the new one. Default: the live page.
+	// link that moves, a generation keeps the directory with which it began,
+	// and the next roll takes the new one. Default: the live page.
 	Dir string
 	// Hidden serves files and directories whose names begin with a dot, too.
 	// Without it they do not exist, except for /.well-known/ (RFC 8615).

@@ -110,7 +110,7 @@ const (
 	Store     Way = "store"     // the previous master died, and systemd has kept the legacy
 )
 
-// Reversible says whether the previous master goes on if the next one cannot.
+// Reversible says whether the previous master keeps running if the next one cannot.
 func (w Way) Reversible() bool { return w == Tableflip || w == Asked }
 
 // disown removes variables from the environment that were read, or are about another process: later

@@ -14,7 +14,7 @@ import (
 // Carrier brings a legacy to the next program. The way by systemd's store needs none: a master that
 // dies has no time to pass anything on, so its legacy is always stored.
 type Carrier interface {
-	// Pass returns the process that goes on with the legacy. If that is this process, Pass has only
+	// Pass returns the process that takes over the legacy. If that is this process, Pass has only
 	// checked that the program could take over, and Become starts it.
 	Pass(upgrader.Legacy) (pid int, err error)
 	// Become replaces this program. It returns only if that fails. It calls still last: an error

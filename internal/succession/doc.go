@@ -14,7 +14,7 @@
 //	 │                   └─ store ────── systemd, if this master dies ──► Arrive
 //	 │
 //	 ├─ it fails ─► Estate.Thaw: this master keeps running
-//	 └─ it goes on ─► Introduce, HandOver, Leave: what signals asked for meanwhile
+//	 └─ it takes over ─► Introduce, HandOver, Leave: what signals asked for meanwhile
 //	                  (Owed, AskStop) is passed on
 //
 // Signals that are on their way while a process becomes another program are waited for

@@ -21,7 +21,7 @@ type Estate interface {
 	// Settle waits for the preparation under way, and for everything that follows from ended rolls.
 	// Nothing new begins until done is called.
 	Settle() (done func())
-	// Freeze stops everything that acts on workers. After an error everything goes on.
+	// Freeze stops everything that acts on workers. After an error everything runs as before.
 	Freeze(context.Context) (pool.Legacy, error)
 	// Thaw resumes everything that Freeze has stopped.
 	Thaw()
@@ -30,7 +30,7 @@ type Estate interface {
 	Bequeath(left pool.Legacy, then string) (l upgrader.Legacy, done func(), err error)
 	// Number is the number of masters before the next one.
 	Number() int
-	// Introduce tells the service manager which process goes on.
+	// Introduce tells the service manager which process takes over.
 	Introduce(pid int)
 	// HandOver ends the pool without touching its workers.
 	HandOver() error

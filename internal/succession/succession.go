@@ -89,7 +89,7 @@ func (s *Succession) Await() {
 	defer s.turn.Unlock()
 }
 
-// AskStop notes that a stop was requested, for the next master, or for this one if it goes on.
+// AskStop notes that a stop was requested, for the next master, or for this one if it keeps running.
 func (s *Succession) AskStop(force bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

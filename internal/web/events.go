@@ -65,7 +65,7 @@ func (s *Server) follow(ctx context.Context, name string, all bool) <-chan happe
 	s.running.Go(func() {
 		for ctx.Err() == nil {
 			if f.subscribe(ctx) {
-				continue // another master may go on already
+				continue // another master may have taken over already
 			}
 			select {
 			case <-time.After(followAgain):

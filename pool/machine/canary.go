@@ -7,7 +7,7 @@ import (
 
 func (r *roll) canaryIs(w *worker) bool { return r != nil && !r.passed && r.canary == w.id }
 
-// canaryReady says whether the slot's new worker is the canary, and serves on probation.
+// canaryReady says whether the slot's new worker is the canary, and is on probation.
 func (r *roll) canaryReady(s *slot) bool {
 	return s.starting != nil && r.canaryIs(s.starting) && s.starting.state == Serving
 }

@@ -72,7 +72,7 @@ func (m *Machine) recycleOld() {
 	}
 }
 
-// recycleFailed lets the worker serve on after its successor has failed. The next try is
+// recycleFailed lets the worker keep serving after its successor has failed. The next try is
 // not urgent, unlike a respawn.
 func (m *Machine) recycleFailed(s *slot) {
 	s.again = m.now.Add(max(s.backoff(m.now, 0, m.opts), m.opts.BackoffMin))

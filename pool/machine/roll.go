@@ -169,7 +169,7 @@ func (m *Machine) rollPromoted(s *slot) {
 
 // failRoll stops the roll and reverts it: every slot that does not serve the old
 // generation goes back to it, also a slot that an earlier roll left behind. If that fails
-// for a slot, its present worker serves on.
+// for a slot, its present worker keeps serving.
 func (m *Machine) failRoll(slotIndex int, why failure) {
 	r := m.roll
 	if r.reverting {
@@ -200,7 +200,7 @@ func (m *Machine) turnBack(r *roll, why RollEnded) {
 }
 
 // revertFailed gives up on the slots that could not go back. A worker of the failed
-// generation serves on there, because a roll never leaves fewer workers than it found.
+// generation keeps serving there, because a roll never leaves fewer workers than it found.
 // When that worker ends, the old generation is tried again.
 func (m *Machine) revertFailed(r *roll) {
 	r.held = slices.DeleteFunc(r.held, func(s *slot) bool {

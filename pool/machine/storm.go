@@ -9,7 +9,7 @@ import (
 // generation count: enough of them, a crash storm, undo the roll.
 type crashWindow struct {
 	fallback int       // the generation to go back to
-	until    time.Time // zero as long as the roll goes on
+	until    time.Time // zero as long as the roll is in progress
 	faults   int
 	first    time.Time // the first fault
 	storm    RollEnded // why the roll is undone, once there was a storm
@@ -99,7 +99,7 @@ func (m *Machine) openCrashWindow(r *roll) {
 	}
 }
 
-// keepCrashWindow makes the count go on after a roll that ended well.
+// keepCrashWindow makes the count continue after a roll that ended well.
 func (m *Machine) keepCrashWindow(r *roll) {
 	m.window = r.window
 	if m.window != nil {

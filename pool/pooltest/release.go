@@ -33,8 +33,8 @@ type Release struct {
 
 	mu        sync.Mutex
 	faults    map[string]error
-	gate      chan struct{} // closed to let Start go on; nil: it does not wait
-	closing   chan struct{} // closed to let Close go on; nil: it does not wait
+	gate      chan struct{} // closed to let Start continue; nil: it does not wait
+	closing   chan struct{} // closed to let Close continue; nil: it does not wait
 	starting  int           // calls of Start that have not returned
 	processes map[string]*Process
 	closed    int

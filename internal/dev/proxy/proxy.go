@@ -50,7 +50,7 @@ const (
 	defaultListen   = "127.0.0.1:7331"
 	defaultEditor   = "vscode://file{path}:{line}:{column}"
 	defaultPatience = 10 * time.Second
-	// farewell is how long requests may go on when Run ends.
+	// farewell is how long requests may continue when Run ends.
 	farewell = 500 * time.Millisecond
 )
 

@@ -8,7 +8,7 @@ type State string
 const (
 	// Rolling gives turns until every machine that is present has the release.
 	Rolling State = "rolling"
-	// Paused gives no new turns; those that are open go on. Left by resume, or by a failure.
+	// Paused gives no new turns; open turns continue. Left by resume, or by a failure.
 	Paused State = "paused"
 	// Held follows a failure, and gives no turns. Left by resume, rollback or abort.
 	Held State = "held"

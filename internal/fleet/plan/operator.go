@@ -36,7 +36,7 @@ func Heed(d Deploy, w Wish) (Deploy, error) {
 	return d, nil
 }
 
-// resume goes on. What has failed is tried again in a new stage.
+// resume continues. What has failed is tried again in a new stage.
 func (d Deploy) resume() Deploy {
 	if d.State == Held {
 		d = d.stop()

@@ -82,7 +82,7 @@ func (s *Sleeper) idle() (idle time.Duration, may bool) {
 }
 
 // retry is the pause before another try of what the pool could not do: it is about to be handed
-// to another master, or to go on with this one.
+// to another master, or to stay with this one.
 const retry = 100 * time.Millisecond
 
 // awaitClient waits until a client comes to a pool that sleeps, or something has changed.

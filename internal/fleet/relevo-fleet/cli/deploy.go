@@ -156,7 +156,7 @@ func (f deployFlags) fits(v *store.View, app string, last store.Deploy) error {
 	return f.conducted(v.Conductors[app])
 }
 
-// conducted checks that somebody gives the turns.
+// conducted checks that a conductor gives the turns.
 func (f deployFlags) conducted(by []store.Conductor) error {
 	switch {
 	case len(by) == 0 && f.noWait:

@@ -32,7 +32,7 @@ func (p *program) rollback() *cobra.Command {
 	return p.wish(plan.Rollback, "Take the last deploy back from the machines that have it", true)
 }
 
-// wish is a command that changes a deploy. If it goes on, the command follows it.
+// wish is a command that changes a deploy. If the deploy continues, the command follows it.
 func (p *program) wish(w plan.Wish, short string, goesOn bool) *cobra.Command {
 	var noWait, force, checks bool
 	cmd := &cobra.Command{Use: string(w) + " APP", Short: short, Args: appArg,

@@ -10,7 +10,7 @@ import (
 )
 
 // unitText is a unit for systemd. The commands that fetch and check end with the agent; the masters are other
-// units, and serve on.
+// units, and keep serving.
 const unitText = `# relevo-fleet %[1]s: put it at /etc/systemd/system/relevo-fleet-%[1]s.service, then
 # systemctl daemon-reload && systemctl enable --now relevo-fleet-%[1]s
 [Unit]

@@ -77,7 +77,7 @@ func (s *Session) register(ctx context.Context, p Presence, revision int64) erro
 }
 
 // Alive says, by the machine's own clock, whether the lease cannot have ended yet. It is asked right before
-// anything is changed, so that an agent that was frozen in between does not go on.
+// anything is changed, so that an agent that was frozen in between does not continue.
 func (s *Session) Alive() bool { return time.Since(s.begun) < time.Duration(s.until.Load()) }
 
 // End makes the machine absent.

@@ -71,7 +71,7 @@ type Report struct {
 	Error   string    `json:"error,omitempty"`  // why the turn failed
 	Running bool      `json:"running"`          // the app's master answers
 	Workers int       `json:"workers"`          // that serve
-	Deaths  int       `json:"deaths,omitempty"` // of workers since the turn, that nobody asked for
+	Deaths  int       `json:"deaths,omitempty"` // of workers since the turn, not requested
 	Fault   string    `json:"fault,omitempty"`  // what is wrong with the app
 	At      time.Time `json:"at"`
 }
@@ -93,7 +93,7 @@ type Conductor struct {
 	Checks bool      `json:"checks"` // runs the checks of deploys
 }
 
-// Entry is what somebody has done, or what was decided.
+// Entry is what an operator has done, or what was decided.
 type Entry struct {
 	At     time.Time `json:"at"`
 	By     string    `json:"by"`
