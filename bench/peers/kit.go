@@ -145,7 +145,9 @@ func (s *service) command(ctx context.Context, program string, args ...string) *
 	}
 	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Dir, cmd.Env = s.dir, s.kit.environment(s.dir, s.env...)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	// A session of its own, as a service has: Linux shares the processors between sessions first (autogroup), and
+	// the load is in another one.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	return cmd
 }
 
