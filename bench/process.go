@@ -47,7 +47,7 @@ func spawn(_ context.Context, b *bench) error {
 			extra = append(extra, figures.Milliseconds(launched-time.Since(begin)))
 		}
 	}
-	b.table.row("start of a process by the shim − directly, ms", figures.Spread(extra, "%.2f"), "≤ 3")
+	b.table.row("start of a process by the shim − directly, ms", figures.Spread(extra, "%.2f"), "≤ 2")
 	return nil
 }
 
