@@ -68,8 +68,10 @@ func postOnce(c *http.Client, url, body string) (page string, proto string, err 
 
 // HTTP/2 with and without TLS, and HTTP/1.1 over TLS.
 func TestRollLosesNothingOfOtherProtocols(t *testing.T) {
+	t.Parallel()
 	for proto, scheme := range map[string]string{"h2": "https://", "h2c": "http://", "h1": "https://"} {
 		t.Run(proto, func(t *testing.T) {
+			t.Parallel()
 			server, version := "tls", "HTTP/2.0"
 			if proto == "h2c" {
 				server = proto
