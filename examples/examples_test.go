@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -29,17 +30,36 @@ const (
 	replacements = 4
 )
 
-// build compiles an example and returns its path.
-func build(t *testing.T, dir string) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), filepath.Base(dir))
-	if out, err := exec.Command("go", "build", "-ldflags=-s -w", "-o", path, "./"+dir).CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
+// programs are the compiled examples: one go build makes them all, when the first test wants one.
+var programs struct {
+	once sync.Once
+	dir  string
+	err  error
+}
+
+func buildPrograms() {
+	p := &programs
+	if p.dir, p.err = os.MkdirTemp("", "relevo-examples-"); p.err != nil {
+		return
 	}
-	return path
+	out, err := exec.Command("go", "build", "-ldflags=-s -w", "-o", p.dir, "./go-sdk", "./go-activation").CombinedOutput()
+	if err != nil {
+		p.err = fmt.Errorf("go build: %w\n%s", err, out)
+	}
+}
+
+// build returns the path of a compiled example.
+func build(t *testing.T, name string) string {
+	t.Helper()
+	programs.once.Do(buildPrograms)
+	if programs.err != nil {
+		t.Fatal(programs.err)
+	}
+	return filepath.Join(programs.dir, name)
 }
 
 func TestExamplesRollWithoutLoss(t *testing.T) {
+	t.Parallel()
 	for name, spec := range map[string]func(*testing.T) workertest.Spec{
 		"go-sdk": func(t *testing.T) workertest.Spec {
 			return workertest.Spec{Command: []string{build(t, "go-sdk")}}
@@ -55,6 +75,7 @@ func TestExamplesRollWithoutLoss(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			s := spec(t)
 			for _, keep := range []bool{false, true} {
 				rollUnderLoad(t, s, keep)
@@ -92,6 +113,7 @@ func rollUnderLoad(t *testing.T, s workertest.Spec, keep bool) {
 
 // The pages of go-sdk beside "/", and its drain by message.
 func TestGoSDK(t *testing.T) {
+	t.Parallel()
 	m := workertest.NewMaster(t)
 	w := m.Start(workertest.Spec{Command: []string{build(t, "go-sdk")}}).WaitReady()
 	get := func(path string) *http.Response {
@@ -147,4 +169,12 @@ func TestExamplesAreShort(t *testing.T) {
 	}
 }
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	testreq.PastShims()
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		if programs.dir != "" {
+			os.RemoveAll(programs.dir)
+		}
+		os.Exit(code)
+	}))
+}
