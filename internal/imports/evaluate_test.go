@@ -14,6 +14,7 @@ import (
 )
 
 func TestEvaluate(t *testing.T) {
+	t.Parallel()
 	testreq.Program(t, "node")
 	testreq.Program(t, "python3")
 	for _, test := range []struct{ name, text, want, wrong string }{
@@ -37,19 +38,23 @@ func TestEvaluate(t *testing.T) {
 		{"gunicorn.conf.py", "import os\nos._exit(7)", "", "it ended Python: exit status 7"},
 		{"gunicorn.conf.py", "bind = 'x' * (9 << 20)", "", "more than 8 MiB"},
 	} {
-		path := filepath.Join(t.TempDir(), test.name)
-		if err := os.WriteFile(path, []byte(test.text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		value, err := imports.Evaluate(t.Context(), path, time.Minute)
-		if string(value) != test.want || (err == nil) != (test.wrong == "") ||
-			err != nil && !strings.Contains(err.Error(), test.wrong) {
-			t.Errorf("%s: %s, %v", test.text, value, err)
-		}
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			path := filepath.Join(t.TempDir(), test.name)
+			if err := os.WriteFile(path, []byte(test.text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			value, err := imports.Evaluate(t.Context(), path, time.Minute)
+			if string(value) != test.want || (err == nil) != (test.wrong == "") ||
+				err != nil && !strings.Contains(err.Error(), test.wrong) {
+				t.Errorf("%s: %s, %v", test.text, value, err)
+			}
+		})
 	}
 }
 
 func TestEvaluateEndsWhatDoesNotEnd(t *testing.T) {
+	t.Parallel()
 	testreq.Program(t, "node")
 	testreq.Program(t, "python3")
 	for name, text := range map[string]string{
