@@ -346,10 +346,10 @@ process.on('message', message => {
 func TestNodeHostile(t *testing.T) {
 	t.Parallel()
 	s := nodeSite(t, `
-const cluster = require('node:cluster'), http = require('node:http');
+const http = require('node:http');
 http.createServer((request, response) => response.end('ok')).listen(0, '127.0.0.1');
 process.on('message', message => {
-  if (!message.evil || cluster.worker.id !== 2) return;
+  if (!message.evil || process.env.RELEVO_SLOT !== '1') return; // a worker of any generation
   const say = (message, socket) => process.send(message, socket, () => {});
   for (let seq = 0; seq < 10000; seq++) {
     say({ cmd: 'NODE_CLUSTER', act: 'queryServer', index: seq, address: '127.0.0.1', port: 0, addressType: 4,
