@@ -12,12 +12,13 @@ import (
 	"os/exec"
 	"path"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"unicode/utf8"
+
+	"relevo/internal/lazyregexp"
 )
 
 // importRule forbids or limits what a package may import, with the reason.
@@ -251,7 +252,7 @@ func TestImportsRunDownward(t *testing.T) {
 
 // ofProcesses are files of /proc that are easy to misread: a process chooses its name in stat, and
 // lines of mountinfo have optional fields.
-var ofProcesses = regexp.MustCompile(`^"(/proc/.*)?/(stat|children|cgroup|mountinfo|comm)"$|^"/proc/.*/status"$`)
+var ofProcesses = lazyregexp.New(`^"(/proc/.*)?/(stat|children|cgroup|mountinfo|comm)"$|^"/proc/.*/status"$`)
 
 // TestOneReaderOfProcesses: only package procfs reads them. The doctor reads them as files of its
 // Host, and has procfs parse them.

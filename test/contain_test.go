@@ -5,7 +5,6 @@ import (
 	"context"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
@@ -13,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"relevo/internal/lazyregexp"
 	"relevo/internal/testreq"
 	"relevo/pool"
 )
@@ -56,7 +56,7 @@ func TestFloods(t *testing.T) {
 	}
 }
 
-var childSays = regexp.MustCompile(`child of (group|session) (\d+)`)
+var childSays = lazyregexp.New(`child of (group|session) (\d+)`)
 
 // family returns the pids of the two children and two grandchildren that a worker has reported.
 func (s *site) family() (group, session []int) {

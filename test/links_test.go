@@ -3,19 +3,20 @@ package test
 import (
 	"os"
 	"path"
-	"regexp"
 	"strconv"
 	"strings"
 	"testing"
 	"unicode"
+
+	"relevo/internal/lazyregexp"
 )
 
 // forTests are directories of packages that only tests and readers use.
-var forTests = regexp.MustCompile(`^(test|examples)\b|^internal/(test|systemdbox|workertest)|^pool/pooltest`)
+var forTests = lazyregexp.New(`^(test|examples)\b|^internal/(test|systemdbox|workertest)|^pool/pooltest`)
 
 var (
-	link     = regexp.MustCompile(`\]\(([^)\s]+)\)`)
-	codeSpan = regexp.MustCompile("`[^`]*`")
+	link     = lazyregexp.New(`\]\(([^)\s]+)\)`)
+	codeSpan = lazyregexp.New("`[^`]*`")
 )
 
 // TestLinks: every file and heading of the repository that a page links to exists.

@@ -5,12 +5,14 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"relevo/internal/lazyregexp"
 )
 
 var (
 	// namedAfter finds [file](dir/file.go), `Name`, `Other` and namedBefore `Name` ([file](dir/file.go)).
-	namedAfter  = regexp.MustCompile("\\]\\(([\\w./-]+\\.go)\\)((?:,\\s+`[\\w.]+`)+)")
-	namedBefore = regexp.MustCompile("`([\\w.]+)`\\s+\\(\\[[^\\]]+\\]\\(([\\w./-]+\\.go)\\)")
+	namedAfter  = lazyregexp.New("\\]\\(([\\w./-]+\\.go)\\)((?:,\\s+`[\\w.]+`)+)")
+	namedBefore = lazyregexp.New("`([\\w.]+)`\\s+\\(\\[[^\\]]+\\]\\(([\\w./-]+\\.go)\\)")
 )
 
 // TestNamedInFiles: the Go names that a page gives beside a link to a Go file are in that file.

@@ -1,6 +1,7 @@
 package test
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -34,9 +35,19 @@ func writeRelease(path, version, behaviour string) error {
 	if err != nil {
 		return err
 	}
-	release := fmt.Appendf(program[:len(program):len(program)], "\n#behaviour %s %s\n", version, behaviour)
-	if err := os.WriteFile(path+".new", release, 0o755); err != nil {
+	if err := writePieces(path+".new", program, fmt.Appendf(nil, "\n#behaviour %s %s\n", version, behaviour)); err != nil {
 		return err
 	}
 	return os.Rename(path+".new", path)
+}
+
+// writePieces writes a program that is made of two pieces, without a third copy of the first in memory.
+func writePieces(path string, first, last []byte) error {
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o755)
+	if err != nil {
+		return err
+	}
+	_, errFirst := file.Write(first)
+	_, errLast := file.Write(last)
+	return errors.Join(errFirst, errLast, file.Close())
 }

@@ -9,19 +9,19 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 
+	"relevo/internal/lazyregexp"
 	"relevo/internal/testport"
 	"relevo/internal/testreq"
 )
 
 // scene is what a command line in the docs needs so that it can be run.
 type scene struct {
-	line     *regexp.Regexp // what follows "relevo "
+	line     *lazyregexp.Regexp // what follows "relevo "
 	programs []string
 	files    map[string]string
 	build    []string // packages of this module, built beside the files; NAME=PACKAGE gives another name
@@ -29,37 +29,37 @@ type scene struct {
 
 // scenes cover every command line that starts a master.
 var scenes = []scene{
-	{line: regexp.MustCompile(`-- (\./go-sdk|\./go-activation)$`),
+	{line: lazyregexp.New(`-- (\./go-sdk|\./go-activation)$`),
 		build: []string{"./examples/go-sdk", "./examples/go-activation"}},
-	{line: regexp.MustCompile(`-- \./server( --http-fd.*| -port 3000)?$`), files: map[string]string{"go.mod": devModule,
+	{line: lazyregexp.New(`-- \./server( --http-fd.*| -port 3000)?$`), files: map[string]string{"go.mod": devModule,
 		"main.go": flaggedServer}, build: []string{"server=."}},
-	{line: regexp.MustCompile(`-- node (examples/node/)?server\.mjs$`), programs: []string{"node"},
+	{line: lazyregexp.New(`-- node (examples/node/)?server\.mjs$`), programs: []string{"node"},
 		files: map[string]string{"server.mjs": "examples/node/server.mjs",
 			"examples/node/server.mjs": "examples/node/server.mjs"}},
-	{line: regexp.MustCompile(`-- python3 examples/python/server\.py$`), programs: []string{"python3"},
+	{line: lazyregexp.New(`-- python3 examples/python/server\.py$`), programs: []string{"python3"},
 		files: map[string]string{"examples/python/server.py": "examples/python/server.py"}},
-	{line: regexp.MustCompile(`-- gunicorn `), programs: []string{"gunicorn"}, files: map[string]string{
+	{line: lazyregexp.New(`-- gunicorn `), programs: []string{"gunicorn"}, files: map[string]string{
 		"app.py": "def app(environ, start):\n    start('200 OK', [])\n    return [b'hello']\n"}},
-	{line: regexp.MustCompile(`-- uvicorn `), programs: []string{"uvicorn"}, files: map[string]string{"app.py": asyncApp}},
-	{line: regexp.MustCompile(`-- puma `), programs: []string{"puma"}, files: map[string]string{
+	{line: lazyregexp.New(`-- uvicorn `), programs: []string{"uvicorn"}, files: map[string]string{"app.py": asyncApp}},
+	{line: lazyregexp.New(`-- puma `), programs: []string{"puma"}, files: map[string]string{
 		"config.ru": "run lambda { |env| [200, {'Content-Type' => 'text/plain'}, ['hello']] }\n"}},
-	{line: regexp.MustCompile(`^serve`), files: map[string]string{"public/index.html": "hello",
+	{line: lazyregexp.New(`^serve`), files: map[string]string{"public/index.html": "hello",
 		"dist/index.html": "hello"}},
-	{line: regexp.MustCompile(`^dev( \./cmd/shop( -- .*)?)?$`), files: map[string]string{
+	{line: lazyregexp.New(`^dev( \./cmd/shop( -- .*)?)?$`), files: map[string]string{
 		"go.mod": devModule, "main.go": flaggedServer, "cmd/shop/main.go": goServer("hello", "")}},
-	{line: regexp.MustCompile(`^dev .*-- python3 app\.py$`), programs: []string{"python3"},
+	{line: lazyregexp.New(`^dev .*-- python3 app\.py$`), programs: []string{"python3"},
 		files: map[string]string{"app.py": pythonServer("hello")}},
-	{line: regexp.MustCompile(`^dev --build 'npm run build'`), programs: []string{"node", "npm"}, files: map[string]string{
+	{line: lazyregexp.New(`^dev --build 'npm run build'`), programs: []string{"node", "npm"}, files: map[string]string{
 		"package.json":  `{"scripts":{"build":"mkdir -p dist && cp src/server.js dist/"}}`,
 		"src/server.js": nodeServer}},
-	{line: regexp.MustCompile(`^(dev|run -i 4) app\.js$`), programs: []string{"node"},
+	{line: lazyregexp.New(`^(dev|run -i 4) app\.js$`), programs: []string{"node"},
 		files: map[string]string{"app.js": nodeServer}},
-	{line: regexp.MustCompile(`^run -n 4 -- node app\.js$`), programs: []string{"node"},
+	{line: lazyregexp.New(`^run -n 4 -- node app\.js$`), programs: []string{"node"},
 		files: map[string]string{"app.js": portServer}},
-	{line: regexp.MustCompile(`^run -n 4 -- python3 -m http\.server 3000$`), programs: []string{"python3"}},
-	{line: regexp.MustCompile(`^run npm start$`), programs: []string{"node"}, files: map[string]string{
+	{line: lazyregexp.New(`^run -n 4 -- python3 -m http\.server 3000$`), programs: []string{"python3"}},
+	{line: lazyregexp.New(`^run npm start$`), programs: []string{"node"}, files: map[string]string{
 		"app.js": nodeServer, "package.json": `{"scripts":{"start":"node app.js"}}`}},
-	{line: regexp.MustCompile(`^dev --build 'cc `), programs: []string{"cc"},
+	{line: lazyregexp.New(`^dev --build 'cc `), programs: []string{"cc"},
 		files: map[string]string{"main.c": serverInC}},
 }
 
@@ -161,7 +161,7 @@ var adviceLines = []string{
 	"run -l :8000 -- puma -b tcp://{addr} config.ru",
 }
 
-var shown = regexp.MustCompile(`(?:^|[\s"])(?:\./)?relevo ((?:run|serve|dev)\b[^"]*)$`)
+var shown = lazyregexp.New(`(?:^|[\s"])(?:\./)?relevo ((?:run|serve|dev)\b[^"]*)$`)
 
 // shownLines returns the command lines that start a master, without "relevo " and without the
 // explanation, which follows after three spaces.
@@ -204,7 +204,7 @@ func shownLines(t *testing.T) []string {
 	return slices.Sorted(maps.Keys(lines))
 }
 
-var address = regexp.MustCompile(`-l ((?:\w+=)?)(unix:)?[^ ,]+`)
+var address = lazyregexp.New(`-l ((?:\w+=)?)(unix:)?[^ ,]+`)
 
 func answers(address string) bool {
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: tooLong}

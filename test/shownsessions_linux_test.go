@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"relevo/internal/control"
+	"relevo/internal/lazyregexp"
 	"relevo/internal/testreq"
 	"relevo/pool"
 	"relevo/pool/machine"
@@ -98,11 +99,11 @@ func newSession(t *testing.T, builds string) *session {
 }
 
 var (
-	anyPort    = regexp.MustCompile(`([ ="])(:80\d\d)\b`)
-	build      = regexp.MustCompile(`^(CGO_ENABLED=0 go build -o relevo \.|go build -o app \./examples/go-sdk)$`)
-	starts     = regexp.MustCompile(`^\./relevo (run|serve)\b`)
-	background = regexp.MustCompile(`^\./relevo start\b`)
-	reads      = regexp.MustCompile(`^(curl|\./relevo (status|list|releases)\b)`)
+	anyPort    = lazyregexp.New(`([ ="])(:80\d\d)\b`)
+	build      = lazyregexp.New(`^(CGO_ENABLED=0 go build -o relevo \.|go build -o app \./examples/go-sdk)$`)
+	starts     = lazyregexp.New(`^\./relevo (run|serve)\b`)
+	background = lazyregexp.New(`^\./relevo start\b`)
+	reads      = lazyregexp.New(`^(curl|\./relevo (status|list|releases)\b)`)
 )
 
 func onFreePort(text string) string { return anyPort.ReplaceAllString(text, "${1}127.0.0.1:0") }
@@ -221,20 +222,20 @@ func (s *session) shell(command string) (code int, said string) {
 
 // varying matches what differs between runs, each with the word that replaces it.
 var varying = []struct {
-	text *regexp.Regexp
+	text *lazyregexp.Regexp
 	word string
 }{
-	{regexp.MustCompile(`(\[::\]|127\.0\.0\.1):\d+| :80\d\d\b`), " ADDRESS"},
-	{regexp.MustCompile(`\b[0-9a-f]{12}\b`), "HASH"},
-	{regexp.MustCompile(`ready: observed`), ""}, // its READY=1 came a moment later
-	{regexp.MustCompile(`\d{4}-\d\d-\d\d \d\d:\d\d:\d\d`), "TIME"},
-	{regexp.MustCompile(`\brelevo (devel\S*|v\d\S*|unknown)`), "relevo VERSION"},
-	{regexp.MustCompile(`\b(\d+(\.\d+)?(ms|µs|m|s|h))+\b`), "DURATION"},
-	{regexp.MustCompile(`\d+(\.\d+)?`), "N"},
-	{regexp.MustCompile(`\s+`), " "},
+	{lazyregexp.New(`(\[::\]|127\.0\.0\.1):\d+| :80\d\d\b`), " ADDRESS"},
+	{lazyregexp.New(`\b[0-9a-f]{12}\b`), "HASH"},
+	{lazyregexp.New(`ready: observed`), ""}, // its READY=1 came a moment later
+	{lazyregexp.New(`\d{4}-\d\d-\d\d \d\d:\d\d:\d\d`), "TIME"},
+	{lazyregexp.New(`\brelevo (devel\S*|v\d\S*|unknown)`), "relevo VERSION"},
+	{lazyregexp.New(`\b(\d+(\.\d+)?(ms|µs|m|s|h))+\b`), "DURATION"},
+	{lazyregexp.New(`\d+(\.\d+)?`), "N"},
+	{lazyregexp.New(`\s+`), " "},
 }
 
-var exitCodes = regexp.MustCompile(`exit code \d+`)
+var exitCodes = lazyregexp.New(`exit code \d+`)
 
 // plain is the text without what varies.
 func (s *session) plain(text string) string {

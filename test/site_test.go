@@ -6,7 +6,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,6 +15,7 @@ import (
 	"time"
 
 	"relevo/internal/control"
+	"relevo/internal/lazyregexp"
 	"relevo/internal/prove"
 	"relevo/internal/testbuffer"
 )
@@ -268,7 +268,7 @@ func (s *site) heldByDead() (held, deaths int) {
 	return held, deaths
 }
 
-var diesWith = regexp.MustCompile(`app dies with (\d+) connections`)
+var diesWith = lazyregexp.New(`app dies with (\d+) connections`)
 
 // pause is how long an action may run before the test interrupts it: any length will do.
 func pause(d time.Duration) {

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"relevo/internal/control"
+	"relevo/internal/lazyregexp"
 )
 
 // glimpse is what a view shows of an app at some moment.
@@ -92,10 +93,10 @@ func (v *views) web() glimpse {
 }
 
 var (
-	monitApp    = regexp.MustCompile(`▸ site +(\w+) +(\d+)/(\d+)`)
-	monitHead   = regexp.MustCompile(`generation (\d+)`)
-	monitWorker = regexp.MustCompile(`(?m)│ +(\d+) +(\d+) (starting|serving|draining|stopping)\s.*$`)
-	monitOpen   = regexp.MustCompile(`(\d+) open`)
+	monitApp    = lazyregexp.New(`▸ site +(\w+) +(\d+)/(\d+)`)
+	monitHead   = lazyregexp.New(`generation (\d+)`)
+	monitWorker = lazyregexp.New(`(?m)│ +(\d+) +(\d+) (starting|serving|draining|stopping)\s.*$`)
+	monitOpen   = lazyregexp.New(`(\d+) open`)
 )
 
 func (v *views) monit() (g glimpse) {
