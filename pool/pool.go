@@ -268,8 +268,8 @@ func (p *Pool) call(f func()) error {
 	return p.run(ran, func() { f(); close(ran) })
 }
 
-// callAndSave is call that waits until what f has changed is saved: who asked for it relies
-// on it, even if this master is killed. While the pool is frozen nothing is saved.
+// callAndSave is call that waits until what f has changed is saved: the caller may rely
+// on the change, even if this master is killed. While the pool is frozen nothing is saved.
 func (p *Pool) callAndSave(f func()) error {
 	saved := make(chan struct{})
 	return p.run(saved, func() {

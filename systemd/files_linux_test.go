@@ -197,7 +197,7 @@ func (m *manager) fill() {
 	}
 }
 
-// A manager that does not read holds nobody up for long: a sign of life not at
+// A manager that does not read holds nothing up for long: a sign of life not at
 // all, another message until there is room, and for a second at most.
 func TestQueueFull(t *testing.T) {
 	m := newManager(t, socketPath(t))

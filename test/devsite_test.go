@@ -96,7 +96,7 @@ func (s *devSite) serves(want string) {
 	s.await("the answer "+want, func() bool { got = s.get(); return got == want })
 }
 
-// says waits until the terminal shows a text, after all texts that were found before.
+// says waits until the terminal has shown a text, at any time since the start.
 func (s *devSite) says(text string) {
 	s.t.Helper()
 	s.await(fmt.Sprintf("%q on the terminal", text), func() bool { return strings.Contains(s.log.String(), text) })

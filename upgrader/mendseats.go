@@ -44,8 +44,8 @@ func (s *seating) mend(verify bool) (failed error) {
 	return errors.Join(failed, err)
 }
 
-// decideMode says whether the listener's socket blocks or not as a worker wants, who has it
-// as its own or had it last: no other worker accepts there.
+// decideMode says whether one worker decides if the listener's socket blocks: the worker has the
+// socket as its own, or had it last, and no other worker accepts there.
 func (s *seating) decideMode() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

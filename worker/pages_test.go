@@ -50,7 +50,7 @@ func events(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// stream goes on until its request is cancelled.
+// stream continues until its request is cancelled.
 func stream(w http.ResponseWriter, r *http.Request) {
 	begin(w)
 	<-r.Context().Done()

@@ -2,7 +2,7 @@ package background
 
 import "sync"
 
-// Broadcast wakes everybody who waits, each time that it is set.
+// Broadcast wakes all waiting goroutines each time that it is set.
 type Broadcast struct {
 	mu sync.Mutex
 	ch chan struct{}
@@ -18,7 +18,7 @@ func (b *Broadcast) Wait() <-chan struct{} {
 	return b.ch
 }
 
-// Set wakes everybody who waits.
+// Set wakes all waiting goroutines.
 func (b *Broadcast) Set() {
 	b.mu.Lock()
 	defer b.mu.Unlock()

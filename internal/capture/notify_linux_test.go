@@ -246,8 +246,8 @@ func bindOthers() error {
 	return nil
 }
 
-// Port 0 is nobody's business, an answer may be an error, and what cannot be looked at
-// the kernel goes on with.
+// The kernel does a bind to port 0, and a bind that cannot be looked at. The answer to a bind may be an
+// error.
 func TestLetThrough(t *testing.T) {
 	p := start(t, "let-be")
 	var asked []string
@@ -344,7 +344,7 @@ func TestProbe(t *testing.T) {
 	}
 }
 
-// A bind that may not be looked at goes on, and why it may not is known.
+// Some errors mean that binds may not be looked at. Before the first of them, Blind returns nil.
 func TestBlind(t *testing.T) {
 	n := &Notifications{}
 	for err, want := range map[error]bool{unix.EPERM: true, unix.ENOSYS: true, unix.EBADF: false, unix.ESRCH: false} {

@@ -24,7 +24,7 @@ func bindTwice() error {
 	return nil
 }
 
-// Another reader of the same descriptor goes on where one has stopped, as the next
+// Another reader of the same descriptor continues where one has stopped, as the next
 // master does: a bind in between waits.
 func TestNextReader(t *testing.T) {
 	p := start(t, "two")
@@ -55,7 +55,7 @@ func TestNextReader(t *testing.T) {
 
 func dieInBind() error { return bindTo(socket(0), wantedPort) }
 
-// A program that is killed in its bind leaves nobody waiting.
+// A reader does not wait for a program that was killed in its bind.
 func TestDiesInBind(t *testing.T) {
 	p := start(t, "die")
 	_, fd := listen(t)

@@ -177,7 +177,7 @@ func (c *Client) Upgrade(ctx context.Context) (u Upgraded, err error) {
 }
 
 // HandOver has the master pass everything to the process that waits at a socket. It returns
-// when that one has taken over.
+// when that process has taken over.
 func (c *Client) HandOver(ctx context.Context, to string) error {
 	return c.do(ctx, http.MethodPost, "handover", handOverRequest{To: to}, nil)
 }

@@ -48,7 +48,7 @@ func TestEvents(t *testing.T) {
 	within(t, m.cancelled)
 }
 
-// While one master hands over to the next, a client that asks for events waits for that one.
+// While one master hands over to the next, a client that asks for events waits for the next one.
 func TestEventsWaitForNextMaster(t *testing.T) {
 	m := newMaster()
 	m.handing.Store(3)
@@ -83,7 +83,7 @@ func TestEventsBurst(t *testing.T) {
 	close(m.events)
 }
 
-// A client that goes away is forgotten, also where nothing happens any more.
+// A client that goes away is forgotten, even if there are no more events.
 func TestEventsClientGoes(t *testing.T) {
 	m := newMaster()
 	_, client := serve(t, m)
@@ -225,8 +225,8 @@ func TestCloseCutsEventsOff(t *testing.T) {
 	within(t, m.cancelled)
 }
 
-// TestEndlessAnswer: what answers on a socket may be any program; the client's memory
-// is bounded.
+// TestEndlessAnswer: any program may answer on the socket, so the client bounds the memory that an
+// answer takes.
 func TestEndlessAnswer(t *testing.T) {
 	path := place(t)
 	listener, err := net.Listen("unix", path)

@@ -80,7 +80,7 @@ func TestLockOfTheDead(t *testing.T) {
 	}
 }
 
-// Two who come while the owner removes the file never have the lock both.
+// Two processes that come while the owner removes the file never both have the lock.
 func TestLockRemovalRace(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "web.lock")
 	var holders, taken atomic.Int32

@@ -5,7 +5,7 @@
 // the leader ends, to the processes in the foreground. A shell that is the leader passes the
 // signal on to its jobs. So a hangup comes while the session has lost its terminal and the
 // leader is alive, or around the moment when the leader ends. A later SIGHUP was sent by
-// hand, and so is each one to a process that never had a terminal: of a service, of a
+// hand, and so was every SIGHUP to a process that never had a terminal: in a service, in a
 // container, after setsid(1). Started by nohup(1), a process outlives its terminal.
 package hangup
 
@@ -17,7 +17,8 @@ import (
 	"time"
 )
 
-// around is how long before and after the end of the session's leader a SIGHUP belongs to it.
+// around is the time before and after the end of the session's leader in which a SIGHUP counts as
+// caused by that end.
 const around = time.Second
 
 // State is what a successor of this process has to know. The zero value is a process
@@ -42,14 +43,14 @@ const (
 	ByHand   Meaning = iota // a process sent it for a purpose of its own
 	Terminal                // the terminal has gone, and this process is to end
 	Outlived                // the terminal has gone, and this process is to outlive it
-	Unclear                 // By hand, unless the leader ends in the next moment: see Watch.Settled
+	Unclear                 // ByHand, unless the leader ends in the next moment: see Watch.Settled
 )
 
 // sight is what can be seen when a SIGHUP comes.
 type sight struct {
 	gone    bool          // the session has no terminal now
-	ended   bool          // its leader, which is another process,
-	since   time.Duration // so long ago
+	ended   bool          // its leader, which is another process, has ended
+	since   time.Duration // that end
 	already bool          // a hangup was seen before
 }
 
@@ -61,14 +62,14 @@ func (s State) meaning(v sight) Meaning {
 	case !s.Nohup:
 		return Terminal
 	case s.Leads && v.already:
-		return ByHand // the kernel sends one
+		return ByHand // the kernel sends only one
 	case s.Leads || v.ended:
 		return Outlived
 	}
 	return Unclear // a leader that outlives its terminal itself sends nothing
 }
 
-// Watch follows the terminal of this process. A nil Watch is that of a process without one.
+// Watch follows the terminal of this process. It is nil for a process without one.
 type Watch struct {
 	state  State
 	leader *leader
@@ -76,7 +77,7 @@ type Watch struct {
 	mu    sync.Mutex
 	ended time.Time // of the leader; zero: it lives, or is this process
 	last  time.Time // of the last SIGHUP
-	seen  bool      // a hangup
+	seen  bool      // a hangup was seen
 	left  chan struct{}
 }
 
@@ -132,7 +133,7 @@ func (w *Watch) State() State {
 	return s
 }
 
-// Meaning tells what a SIGHUP means that has just come.
+// Meaning says what a SIGHUP that has just come means.
 func (w *Watch) Meaning() Meaning {
 	if w == nil {
 		return ByHand

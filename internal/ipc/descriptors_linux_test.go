@@ -30,7 +30,7 @@ func await(t *testing.T, wrong func() string) {
 	}
 }
 
-// TestCloserPerSender: descriptors that do not close hold up nobody but their sender,
+// TestCloserPerSender: descriptors that do not close hold up only their own sender,
 // which is reported once; too many of them are refused until they are closed.
 func TestCloserPerSender(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -62,7 +62,7 @@ func TestNothingShowsTheDescriptor(t *testing.T) {
 	})
 }
 
-// whileStarting starts a worker whose executable somebody has open for writing,
+// whileStarting starts a worker whose executable is open for writing,
 // and does something to it while the shim is being refused: after the
 // master's look at the file, before the exec.
 func (s *shelf) whileStarting(release *Release, do func(writer *os.File)) (*worker, error) {
@@ -96,8 +96,8 @@ func (s *shelf) ownDir() Command {
 	return c
 }
 
-// TestChangedWhileStarting: no worker of other bytes comes to life between the
-// look at a file and its exec, and nobody sees that there was another try.
+// TestChangedWhileStarting: if a file changes between the master's look at it and the exec,
+// no worker runs other bytes, and the first try is not reported.
 func TestChangedWhileStarting(t *testing.T) {
 	t.Parallel()
 	changes := map[string]func(t *testing.T, s *shelf, writer *os.File){
@@ -185,7 +185,7 @@ func TestExecFromSnapshot(t *testing.T) {
 	})
 }
 
-// TestChangedCopy: a copy that somebody wrote to is not run. It is made again
+// TestChangedCopy: a copy that was written to is not run. It is made again
 // while the right bytes are still to be had.
 func TestChangedCopy(t *testing.T) {
 	t.Parallel()

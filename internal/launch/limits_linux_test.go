@@ -161,7 +161,7 @@ func TestLimitsRefused(t *testing.T) {
 	}
 }
 
-// TestLimitsNeedRoot: who is not root is told so, by a master that is not.
+// TestLimitsNeedRoot: a master that is not root says that these limits need root.
 func TestLimitsNeedRoot(t *testing.T) {
 	c := refused.command()
 	testreq.Root(t)

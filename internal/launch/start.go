@@ -195,7 +195,7 @@ func (b *birth) abort() {
 
 // outputGrace is how long to wait for the end of a dead worker's output. Its process group
 // is dead by then, so only a child that left the group can hold the pipe open. As long as
-// bytes are left to be read, the wait goes on, up to outputPatience: the machine may be
+// bytes are left to be read, the wait continues, up to outputPatience: the machine may be
 // busy, or the master's own output blocked.
 const (
 	outputGrace    = 250 * time.Millisecond

@@ -9,12 +9,12 @@ import (
 )
 
 // Regexp is a regular expression. Its methods are those of regexp.Regexp; they panic
-// where the expression is wrong.
+// if the expression is wrong.
 type Regexp struct {
 	compiled func() *regexp.Regexp
 }
 
-// New returns an expression that was not looked at yet.
+// New returns an expression that is compiled at its first use.
 func New(expression string) *Regexp {
 	return &Regexp{sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expression) })}
 }
@@ -35,7 +35,7 @@ func (r *Regexp) ReplaceAllString(text, by string) string {
 	return r.compiled().ReplaceAllString(text, by)
 }
 
-// ReplaceAllStringFunc replaces each match by what by makes of it.
+// ReplaceAllStringFunc replaces each match by the result of by.
 func (r *Regexp) ReplaceAllStringFunc(text string, by func(match string) string) string {
 	return r.compiled().ReplaceAllStringFunc(text, by)
 }

@@ -5,6 +5,6 @@
 //	/proc, sock_diag ────────────────────────┴─► Viewer.Look ─► View
 //
 // A Viewer remembers the look before, so that it can tell how much processor time was used
-// since, and the last minutes as History. It runs nothing by itself: who shows a View asks for
-// the next one.
+// since, and the last minutes as History. It runs nothing by itself: the code that shows a
+// View asks for the next one.
 package machineview

@@ -9,7 +9,7 @@ import (
 	"relevo/internal/machineview"
 )
 
-// Widths of the list's columns; the name has the rest.
+// Widths of the list's columns; the name gets the rest.
 const (
 	stateWidth   = 9
 	readyWidth   = 5
@@ -18,7 +18,7 @@ const (
 	listFixed    = 2 + stateWidth + readyWidth + percentWidth + memoryWidth + 4
 )
 
-// listLines are all apps, with the header; the chosen one is among them.
+// listLines returns the header and as many apps as fit; the chosen app is always among them.
 func (m Model) listLines(a area) []string {
 	name := a.w - listFixed
 	lines := []string{m.theme.dim.Render("  " + cell("NAME", name) + " " + cell("STATE", stateWidth) + " " +
@@ -61,7 +61,7 @@ func (m Model) listRow(a machineview.App, chosen bool, width int) string {
 	return "  " + cell(a.Name, width) + " " + m.stateStyle(state).Render(cell(state, stateWidth)) + " " + rest
 }
 
-// chosenStyle is that of a chosen row; active: keys act on it.
+// chosenStyle is the style of the chosen row. active says that keys act on this list.
 func (m Model) chosenStyle(active bool) lipgloss.Style {
 	if active {
 		return m.theme.chosen

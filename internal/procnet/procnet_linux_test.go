@@ -44,8 +44,8 @@ func TestOwnSockets(t *testing.T) {
 	}
 }
 
-// TestWaitingReadsNoConnections: where there are many thousands, reading their table takes
-// a second, and a worker that binds waits for it.
+// TestWaitingReadsNoConnections: the table of connections is not read. With many thousands of them
+// that takes a second, for which a worker that binds would wait.
 func TestWaitingReadsNoConnections(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -64,7 +64,7 @@ func TestWaitingReadsNoConnections(t *testing.T) {
 	}
 }
 
-// bytesRead are those that this thread has read from files (proc_pid_io(5)).
+// bytesRead returns how many bytes this thread has read from files (proc_pid_io(5)).
 func bytesRead(t *testing.T) (bytes int) {
 	t.Helper()
 	text, err := procfs.Read("/proc/thread-self/io")
@@ -77,7 +77,7 @@ func bytesRead(t *testing.T) (bytes int) {
 	return bytes
 }
 
-// TestWaitingAddresses: sockets of all kinds are found where they listen.
+// TestWaitingAddresses: listening sockets of all kinds are found by their address.
 func TestWaitingAddresses(t *testing.T) {
 	addresses := map[string]string{"tcp4": "127.0.0.1:0", "tcp6": "[::1]:0", "tcp": "[::]:0"}
 	for network, address := range addresses {

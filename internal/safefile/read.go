@@ -46,7 +46,7 @@ func open(path string, flags int) (*os.File, error) {
 		err = regular(path, info)
 	}
 	if err == nil {
-		err = unix.SetNonblock(int(file.Fd()), false) // what is executed, or handed on, is as any other file
+		err = unix.SetNonblock(int(file.Fd()), false) // a file that is executed or passed on has to block, as others do
 	}
 	if err != nil {
 		file.Close()
@@ -55,7 +55,7 @@ func open(path string, flags int) (*os.File, error) {
 	return file, nil
 }
 
-// ErrNotRegular is what a path is refused with that is no regular file.
+// ErrNotRegular is the error for a path that is not a regular file.
 var ErrNotRegular = errors.New("not a regular file")
 
 func regular(path string, info fs.FileInfo) error {
@@ -120,7 +120,7 @@ func readAll(file *os.File, limit int64) ([]byte, error) {
 	return data, nil
 }
 
-// TooLargeError is returned for a file of more bytes than are read.
+// TooLargeError is returned for a file that is larger than the limit.
 type TooLargeError struct {
 	Path  string
 	Limit int64

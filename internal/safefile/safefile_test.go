@@ -93,7 +93,7 @@ func TestMkdirAll(t *testing.T) {
 	}
 }
 
-// TestCheckDir: a directory counts if nobody else can write to it, or put another one
+// TestCheckDir: a directory is accepted if no other user can write to it, or put another one
 // in its place.
 func TestCheckDir(t *testing.T) {
 	t.Parallel()

@@ -28,15 +28,15 @@ func (e *UntrustedError) Error() string {
 }
 
 // CheckDir says whether a directory is one that this user may keep files in: it
-// belongs to this user or root, nobody else can write to it, and nobody else can
-// put another one in its place. What is not there yet is no reason to refuse.
+// belongs to this user or root, no other user can write to it or
+// put another directory in its place. A directory that does not exist yet is not refused.
 func CheckDir(dir string) error {
 	_, err := check(dir, func(int) bool { return false })
 	return err
 }
 
-// CheckForeignDir is CheckDir for one who only looks: root believes the directory
-// of any user, as that user's. It returns whose it is.
+// CheckForeignDir is CheckDir for a process that only looks: root accepts the directory
+// of any user, and gets its owner.
 func CheckForeignDir(dir string) (owner int, err error) {
 	return check(dir, func(int) bool { return os.Geteuid() == 0 })
 }
@@ -93,7 +93,7 @@ func (t trusted) owner(path string, stat *unix.Stat_t) error {
 	return &UntrustedError{Path: path, Reason: fmt.Sprintf("it belongs to user %d", stat.Uid)}
 }
 
-// entry looks at a file or a directory that nobody else may write to.
+// entry looks at a file or a directory that no other user may write to.
 func (t trusted) entry(path string, stat *unix.Stat_t) error {
 	if err := t.owner(path, stat); err != nil {
 		return err
@@ -101,7 +101,7 @@ func (t trusted) entry(path string, stat *unix.Stat_t) error {
 	return writers(path, stat)
 }
 
-// writers says who else can write. A group of the owner's own, as many systems give
+// writers returns an error if other users can write. A group of the owner's own, as many systems give
 // each user, and root's have no other members.
 func writers(path string, stat *unix.Stat_t) error {
 	mode := uint32(stat.Mode)

@@ -7,7 +7,7 @@ import (
 )
 
 // unmapped says whether a number stands for the users that have none in this user
-// namespace (user_namespaces(7)). In the first namespace everybody has one.
+// namespace (user_namespaces(7)). In the first namespace every user has one.
 func unmapped(uid int) bool {
 	overflow, err := os.ReadFile("/proc/sys/kernel/overflowuid")
 	if err != nil || strings.TrimSpace(string(overflow)) != strconv.Itoa(uid) {

@@ -16,7 +16,7 @@ import (
 )
 
 // Arrival says how this process became a master: as the first one of an app, or as the successor of
-// another one, with that one's legacy.
+// another master, with its legacy.
 type Arrival struct {
 	Flip     Peer
 	flip     *upgrader.Flip     // the same, as carriers of this package use it

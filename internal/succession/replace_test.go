@@ -104,7 +104,7 @@ func newBench(t *testing.T) *bench {
 	return b
 }
 
-// TestReplace: another process goes on when it has said so, and only then.
+// TestReplace: another process takes over when it has said so, and only then.
 func TestReplace(t *testing.T) {
 	b := newBench(t)
 	b.Owed.Reload()
@@ -183,8 +183,8 @@ func TestReplaceFails(t *testing.T) {
 	}
 }
 
-// TestBecomeFails: a process that could not become the next program goes on, with the signals
-// that it owed to that one, and with its control socket.
+// TestBecomeFails: a process that could not become the next program keeps running, with the signals
+// that it would have passed on, and with its control socket.
 func TestBecomeFails(t *testing.T) {
 	for _, stop := range []bool{false, true} {
 		b := newBench(t)

@@ -67,7 +67,7 @@ func (p *PTY) read() {
 	}
 }
 
-// Session is how a program is started that has this terminal as its own.
+// Session has a program start in a session of its own, with the terminal as its controlling terminal.
 func Session() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setsid: true, Setctty: true} }
 
 // HangUp closes the terminal's window.
@@ -92,14 +92,14 @@ func (p *PTY) Text() string {
 	return whole.String()
 }
 
-// Raw is all that programs have written so far, as it was.
+// Raw is all that programs have written so far, unchanged.
 func (p *PTY) Raw() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.all.String()
 }
 
-// AwaitRaw waits until a text was written so many times, be it within a line.
+// AwaitRaw waits until a text was written this many times, even in a line that has not ended.
 func (p *PTY) AwaitRaw(text string, times int) {
 	p.t.Helper()
 	p.until(fmt.Sprintf("%d times %q", times, text), func() bool { return strings.Count(p.Raw(), text) >= times })

@@ -20,8 +20,8 @@ const least = 4
 // the limits leave less room. It returns how many it made room for.
 func Reserve(count int) int { return reserve(count, 2) }
 
-// TakeOver is Reserve for a process whose predecessor has ended: the room for its threads
-// is what that one's have left, and so nothing of it is kept for others.
+// TakeOver is Reserve for a process whose predecessor has ended: its threads get the room
+// that those of the predecessor have left, and nothing of it is kept for other processes.
 func TakeOver(count int) int { return reserve(count, 1) }
 
 // reserve takes one part of the room that is left.

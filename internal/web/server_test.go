@@ -176,7 +176,7 @@ func TestStreams(t *testing.T) {
 	}
 }
 
-// TestStreamEndsWithTheToken: who had the token sees no more after another one was made.
+// TestStreamEndsWithTheToken: a client with the old token sees nothing more after a new token was made.
 func TestStreamEndsWithTheToken(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, nil)
@@ -311,7 +311,7 @@ func TestListen(t *testing.T) {
 	}
 }
 
-// TestNoNames: a directory that cannot be read is said to those who have the token.
+// TestNoNames: only clients that have the token are told of a directory that cannot be read.
 func TestNoNames(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, func(o *Options) {

@@ -15,12 +15,12 @@ type roll struct {
 	queue      []*slot
 	held       []*slot   // slots in which a worker of the roll starts
 	canary     int       // the first worker, on probation until passed
-	probation  time.Time // when the canary has passed; zero while it starts
+	probation  time.Time // when the probation of the canary ends; zero while the canary starts
 	passed     bool
-	reverting  bool // it failed; the slots of held and queue now go back to from
+	reverting  bool // it failed; the slots of held and queue now go back to the old generation
 	done, of   int  // numbers of slots, in the current direction
 	failure    RollEnded
-	sound      bool // from served well when the roll began, so a crash storm may go back to it
+	sound      bool // the old generation served well when the roll began, so a crash storm may go back to it
 	window     *crashWindow
 	yielded    bool // the canary has given way once
 }
@@ -168,7 +168,7 @@ func (m *Machine) rollPromoted(s *slot) {
 }
 
 // failRoll stops the roll and reverts it: every slot that does not serve the old
-// generation goes back to it, also a slot that an earlier roll left behind. If that fails
+// generation goes back to it, including a slot that an earlier roll left behind. If that fails
 // for a slot, its present worker keeps serving.
 func (m *Machine) failRoll(slotIndex int, why failure) {
 	r := m.roll

@@ -54,7 +54,7 @@ func TestPlace(t *testing.T) {
 	}
 }
 
-// Somebody else's unit is neither overwritten nor hidden, unless it is wanted.
+// A unit that relevo did not write is neither overwritten nor hidden, unless the user asks for that.
 func TestForeignUnit(t *testing.T) {
 	for at := range 2 {
 		dirs := []string{t.TempDir(), t.TempDir()}

@@ -183,7 +183,7 @@ func TestStoreSize(t *testing.T) {
 	}
 }
 
-// TestMark: who finds a unit can tell that it may be replaced.
+// TestMark: a unit file shows that relevo wrote it, so it may be replaced.
 func TestMark(t *testing.T) {
 	for _, f := range files(t, cases(t)["sockets"]) {
 		if !strings.HasPrefix(f.Text, Mark) {

@@ -73,7 +73,7 @@ func (p *Proxy) refusal(r *http.Request) string {
 	return ""
 }
 
-// knows says whether a host is certainly ours: no one else could have made this name resolve to our
+// knows says whether a host is certainly ours: no other person could have made this name resolve to our
 // address.
 func (p *Proxy) knows(host string) bool {
 	name := host

@@ -10,8 +10,8 @@ import (
 	"relevo/pool"
 )
 
-// While another master may go on no worker is asked: the questions change the steering,
-// which is the other's then.
+// While another master may take over, no worker is asked: the questions change the steering,
+// which belongs to the other master then.
 func TestHealthPause(t *testing.T) {
 	var w Monitor
 	ctx, done, ok := w.round(context.Background())

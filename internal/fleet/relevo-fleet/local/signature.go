@@ -50,8 +50,8 @@ func minisignKey(o Options) (*key, error) {
 	}}, nil
 }
 
-// cosignKey reads what cosign generate-key-pair calls cosign.pub. A signature of cosign sign-blob is one of
-// ECDSA over the SHA-256 of the file, in base64.
+// cosignKey reads what cosign generate-key-pair calls cosign.pub. cosign sign-blob makes an ECDSA
+// signature of the file's SHA-256, in base64.
 func cosignKey(o Options) (*key, error) {
 	block, _ := pem.Decode([]byte(o.Cosign))
 	if block == nil {
@@ -71,7 +71,7 @@ func cosignKey(o Options) (*key, error) {
 		if err != nil {
 			return false, err
 		}
-		// Line breaks are left out by the decoder.
+		// The decoder ignores line breaks.
 		raw, err := base64.StdEncoding.DecodeString(strings.TrimSpace(string(signature)))
 		return err == nil && ecdsa.VerifyASN1(public, sum, raw), nil
 	}}, nil

@@ -9,8 +9,8 @@ import (
 	"relevo/internal/fleet/relevo-fleet/store"
 )
 
-// TestConnectsSoon: while etcd is away a client tries to connect every few seconds. So it does not
-// take minutes after an outage of minutes.
+// TestConnectsSoon: while etcd is away a client tries to connect every few seconds, so that it
+// does not take minutes to connect after a long outage.
 func TestConnectsSoon(t *testing.T) {
 	t.Parallel()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -66,9 +66,8 @@ func TestAliveWithSlowEtcd(t *testing.T) {
 	}
 }
 
-// TestCampaignWithoutLeader: a conductor that waits for its election does not keep waiting at a
-// member of etcd that has lost the others, because such a member is not told when the elected
-// conductor is gone.
+// TestCampaignWithoutLeader: a conductor that waits for its election stops waiting if its member of
+// etcd has lost the others: such a member does not learn that the elected conductor is gone.
 func TestCampaignWithoutLeader(t *testing.T) {
 	t.Parallel()
 	etcd := etcdtest.Start(t, 3)
