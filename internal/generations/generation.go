@@ -28,7 +28,7 @@ var _ pool.Release = (*Generation)(nil)
 
 // Close releases bytes and sockets.
 func (g *Generation) Close() error {
-	return errors.Join(g.Release.Close(), g.sockets.Release())
+	return errors.Join(g.Release.Close(), g.sockets.Close())
 }
 
 // Start inspects the listeners first. Many programs make inherited listeners non-blocking by

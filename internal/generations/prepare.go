@@ -21,7 +21,7 @@ func (gs *Generations) Prepare(app config.App, sum string) (*Generation, error) 
 	command := gs.command(app, sockets)
 	release, err := gs.release(command, sum)
 	if err != nil {
-		gs.report(errors.Join(sockets.Release(), gs.o.Sockets.Revert()))
+		gs.report(errors.Join(sockets.Close(), gs.o.Sockets.Revert()))
 		return nil, err
 	}
 	g := &Generation{Release: release, of: gs, key: gs.nextKey(), app: app, sockets: sockets,

@@ -79,8 +79,8 @@ func noRoom(wanted []config.Listen, err error) error {
 	return err
 }
 
-// Release closes the sockets that no other generation holds.
-func (h *Hold) Release() (err error) {
+// Close closes the sockets that no other generation holds.
+func (h *Hold) Close() (err error) {
 	h.once.Do(func() {
 		h.all.mu.Lock()
 		defer h.all.mu.Unlock()
@@ -103,7 +103,7 @@ func (l *Sockets) Revert() error {
 	return err
 }
 
-// discard closes a socket that only a generation has that never served.
+// discard closes a socket whose only generation never served.
 func (l *Sockets) discard(socket *upgrader.Listener) error {
 	if slices.Contains(l.Upgrader.Listeners(), socket) {
 		if _, err := l.Upgrader.Set(l.serving); err != nil {

@@ -22,7 +22,7 @@ func (st *starts) await(ctx context.Context, cancel context.CancelFunc, failed e
 	if st.stopping() {
 		return errStopped
 	}
-	st.stage.release()
+	st.stage.endSubscriptions()
 	return err
 }
 

@@ -23,9 +23,9 @@ var _ succession.Estate = estate{}
 // Settle waits until nothing is being prepared and everything that ended rolls have set off is
 // done: succession.Estate.
 func (e estate) Settle() (done func()) {
-	release := e.m.box.hold()
+	letGo := e.m.box.hold()
 	resume := e.m.reaper.Pause() // the succession waits for the new program itself
-	return func() { resume(); release() }
+	return func() { resume(); letGo() }
 }
 
 // Freeze stops the notify socket, the health checks and the pool: succession.Estate.

@@ -160,7 +160,7 @@ func (m *Master) close() {
 	if m.succession.HandedOver() || !m.owns {
 		return
 	}
-	m.stage.release()
+	m.stage.endSubscriptions()
 	if m.control != nil {
 		m.control.Close()
 	}

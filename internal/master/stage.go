@@ -67,8 +67,8 @@ func (s *stage) await(cancel context.CancelFunc) {
 	s.tell(noted{event: decide.WaitBegins, cancel: cancel})
 }
 
-// release ends the subscriptions made during a wait.
-func (s *stage) release() { s.tell(noted{letGo: true}) }
+// endSubscriptions ends the subscriptions made during a wait.
+func (s *stage) endSubscriptions() { s.tell(noted{letGo: true}) }
 
 // subscribe returns a channel without events during a wait; waits is false if there is none.
 func (s *stage) subscribe() (events <-chan pool.Event, waits bool) {

@@ -120,7 +120,7 @@ func (st *starts) started() {
 	if st.stage.happened(decide.Serves) == decide.FirstServes {
 		first := st.serving()
 		st.generations.Started(first)
-		st.report(st.boot.sockets.Release())
+		st.report(st.boot.sockets.Close())
 		st.later.Go(func() { st.boot.unadopted.Stop(cmp.Or(first.App().StopSignal, config.DefaultStopSignal)) })
 		if st.opts.Started != nil {
 			st.opts.Started(first.Bound())

@@ -108,13 +108,13 @@ func (k *killer) kill(ctx context.Context, w Worker) (time.Time, error) {
 	defer h.close()
 	if err := k.signal(ctx, w, syscall.SIGSTOP); err != nil {
 		// The signal may have arrived nevertheless.
-		return e.stopped, join(fmt.Errorf("cannot stop worker %s: %w", w.ID, err), k.release(w, h))
+		return e.stopped, join(fmt.Errorf("cannot stop worker %s: %w", w.ID, err), k.resume(w, h))
 	}
 	if err = awaitStopped(ctx, w.PID); err == nil {
 		e.held, err = holdings(k.endpoint.network, w.PID)
 	}
 	if ctx.Err() != nil {
-		return e.stopped, k.release(w, h)
+		return e.stopped, k.resume(w, h)
 	}
 	if err != nil {
 		e.held = nil
@@ -130,7 +130,7 @@ func (k *killer) finish(ctx context.Context, w Worker, e *entry, h handle) (time
 	at := time.Now()
 	if err := k.signal(context.WithoutCancel(ctx), w, syscall.SIGKILL); err != nil {
 		k.ledger.drop(e)
-		return at, join(fmt.Errorf("cannot kill worker %s: %w", w.ID, err), k.release(w, h))
+		return at, join(fmt.Errorf("cannot kill worker %s: %w", w.ID, err), k.resume(w, h))
 	}
 	k.ledger.done(e, time.Now())
 	k.mu.Lock()
@@ -145,8 +145,8 @@ func (k *killer) signal(ctx context.Context, w Worker, sig syscall.Signal) error
 	return k.options.Target.Signal(ctx, w.ID, sig)
 }
 
-// release continues a stopped worker: through its master, or else directly.
-func (k *killer) release(w Worker, h handle) error {
+// resume continues a stopped worker: through its master, or else directly.
+func (k *killer) resume(w Worker, h handle) error {
 	if h == none {
 		return nil
 	}

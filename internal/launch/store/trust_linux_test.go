@@ -178,7 +178,7 @@ func TestStoreOfOthers(t *testing.T) {
 	}
 }
 
-// TestForeignLock: if another process never releases a lock, there is an error that names the
+// TestForeignLock: if another process never gives a lock up, there is an error that names the
 // process, not an endless wait.
 func TestForeignLock(t *testing.T) {
 	t.Parallel()
