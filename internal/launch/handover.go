@@ -22,7 +22,7 @@ type handovers struct {
 func (h *handovers) add(one *handover) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if time.Now().Before(h.paused) {
+	if h.isPausedLocked() {
 		return false
 	}
 	if h.all == nil {
@@ -31,6 +31,15 @@ func (h *handovers) add(one *handover) bool {
 	h.all[one] = true
 	return true
 }
+
+// isPaused says whether another master is about to take over.
+func (h *handovers) isPaused() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.isPausedLocked()
+}
+
+func (h *handovers) isPausedLocked() bool { return time.Now().Before(h.paused) }
 
 func (h *handovers) remove(one *handover) {
 	h.mu.Lock()
@@ -78,10 +87,13 @@ func (h *handovers) resume() {
 	h.paused = time.Time{}
 }
 
-// handsOver says whether connections of the worker can be given to another worker.
+// handsOver says whether connections of the worker can be given to another worker. While another
+// master is about to take over, the other workers may have been detached already: then the next
+// master finds out.
 func (p *Process) handsOver() bool {
+	l := p.release.launcher
 	return p.primary != nil && p.release.command.Rescue != config.RescueOff &&
-		len(p.release.launcher.takers(p.order.Slot, p)) > 0
+		(len(l.takers(p.order.Slot, p)) > 0 || l.handovers.isPaused())
 }
 
 // takeNoMore stops handovers to this worker, because it leaves. arrived says whether all

@@ -44,6 +44,7 @@ func (p *Process) handOver(holding *rescue.Holding) bool {
 	}
 	h := p.newHandover()
 	if !h.launcher.handovers.add(h) {
+		unix.Close(h.pidfd)
 		return false
 	}
 	var err error
