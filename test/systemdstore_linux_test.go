@@ -151,8 +151,11 @@ func TestStrangeLegacy(t *testing.T) {
 		})
 	}
 	s.t = t
-	s.murder() // the state that is kept now is complete
-	s.settled(2)
+	before := s.settled(2)
+	s.murder()
+	if after := s.settled(2); !slices.Equal(before, after) {
+		t.Errorf("pids %v serve, before: %v: what systemd keeps since the last start is not complete", after, before)
+	}
 	all := s.Processes("web.service")
 	s.Systemctl("stop", "web.service")
 	s.gone(all)

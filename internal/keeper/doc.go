@@ -3,7 +3,7 @@
 // document in memory that is written in place.
 //
 //	before Begin    Keep, Drop ──► a list: systemd listens to the unit's main process alone
-//	Begin           the list ──► systemd; what is not on it leaves the store
+//	Begin           what is not on the list leaves the store; the list ──► systemd
 //	after Begin     Keep, Drop, Save ──► systemd, the document
 //	Retain          the listeners stay for a restart, all else leaves the store
 package keeper

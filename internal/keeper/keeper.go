@@ -132,13 +132,15 @@ func (k *Keeper) Begin() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.open = true
-	for _, name := range slices.Sorted(maps.Keys(k.wanted)) {
-		k.store(name, k.wanted[name])
-	}
+	// A socket that a master has under a new name comes after its old name has left: systemd ignores a
+	// file that it has already, whatever the name.
 	for name := range maps.Clone(k.stored) {
 		if _, kept := k.wanted[name]; !kept {
 			k.discard(name)
 		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(k.wanted)) {
+		k.store(name, k.wanted[name])
 	}
 	k.wanted = nil
 }

@@ -99,7 +99,7 @@ func (m *maker) takeOverLegacy() error {
 func (m *maker) takeOverName(in *upgrader.Received) error {
 	lock, err := in.File(lockFile)
 	if errors.Is(err, upgrader.ErrNotInLegacy) {
-		return m.takeName()
+		return m.takeNameOfDead()
 	}
 	if err != nil {
 		return err

@@ -13,8 +13,23 @@ import (
 	"relevo/internal/safefile"
 )
 
-// takeName makes this master the only one of its name.
+// takeName makes this master the only one of its name. If another master holds the lock and has no
+// control socket, that master is about to end, or has just begun: takeName waits for it.
 func (m *maker) takeName() error {
+	socket := m.opts.Places.ControlSocket(m.opts.App.Name)
+	return m.takeNameFrom(func() bool {
+		_, err := control.Connect(context.Background(), socket)
+		return control.ExitCode(err) == control.ExitNotRunning
+	})
+}
+
+// takeNameOfDead is takeName after the death of the previous master. Processes that it had just
+// started may still hold the lock, and even listen at the control socket: a successor that ends
+// when it misses its predecessor, or a child before its exec.
+func (m *maker) takeNameOfDead() error { return m.takeNameFrom(func() bool { return true }) }
+
+// takeNameFrom waits for a process that holds the lock as long as ends says that it will end.
+func (m *maker) takeNameFrom(ends func() bool) error {
 	if m.lock != nil {
 		return nil // this master starts over after a legacy that it could not take over, and has the lock
 	}
@@ -29,7 +44,7 @@ func (m *maker) takeName() error {
 		return diskspace.Detail(filepath.Dir(places.Runtime), err)
 	}
 	var err error
-	m.lock, err = acquire(places.Lock(name), places.ControlSocket(name))
+	m.lock, err = acquire(places.Lock(name), ends)
 	err = diskspace.Detail(places.Runtime, err)
 	if errors.Is(err, control.ErrLocked) {
 		return control.WithExit(fmt.Errorf("cannot start %q: a master of that name runs already%s; "+
@@ -39,27 +54,27 @@ func (m *maker) takeName() error {
 	return err
 }
 
-// acquire takes the lock of the name. If another master holds it and has no control socket, that
-// master is about to end, or has just begun: acquire waits for it.
-func acquire(lock, socket string) (*control.Lock, error) {
-	const patience, look = 3 * time.Second, 20 * time.Millisecond
-	giveUp := time.After(patience)
+// acquire takes the lock of the name. It waits for a process that holds it as long as ends says that
+// it will end, but not for longer than acquirePatience.
+func acquire(lock string, ends func() bool) (*control.Lock, error) {
+	giveUp := time.After(acquirePatience)
 	for {
 		held, err := control.Acquire(lock)
-		if !errors.Is(err, control.ErrLocked) {
+		if !errors.Is(err, control.ErrLocked) || !ends() {
 			return held, err
-		}
-		if _, connectErr := control.Connect(context.Background(),
-			socket); control.ExitCode(connectErr) != control.ExitNotRunning {
-			return nil, err
 		}
 		select {
 		case <-giveUp:
 			return nil, err
-		case <-time.After(look):
+		case <-time.After(acquireLook):
 		}
 	}
 }
+
+const (
+	acquirePatience = 5 * time.Second
+	acquireLook     = 20 * time.Millisecond
+)
 
 // whoHas names the master that answers on the control socket, or else the process that holds the
 // lock.
