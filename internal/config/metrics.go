@@ -6,8 +6,8 @@ import (
 	"strconv"
 )
 
-// parseMetricsAddress reads HOST:PORT. A port alone would be open to all the world, and a user
-// who wants that says so: 0.0.0.0:9100.
+// parseMetricsAddress reads HOST:PORT. A port without a host is refused: it would be open to every
+// network, and a user who wants that can write 0.0.0.0:9100.
 func parseMetricsAddress(text string) (string, error) {
 	if text == "" {
 		return "", nil

@@ -24,7 +24,8 @@ func Pair() (master, worker *os.File, err error) {
 		return nil, nil, fmt.Errorf("cannot make a socketpair: %w", err)
 	}
 	master = os.NewFile(uintptr(fds[0]), "ipc")
-	// A descriptor that is read may hold up who reads it, and who closes the socket with it unread.
+	// To receive a descriptor may block the reader, and to close the socket may block, too, if one is
+	// still unread in it: the close of some descriptors waits, for a network file system for example.
 	_ = acceptDescriptors(master, false)
 	return master, os.NewFile(uintptr(fds[1]), "ipc of the worker"), nil
 }

@@ -38,7 +38,7 @@ func (m Model) listLines(a area) []string {
 
 func (m Model) nothing() string {
 	if len(m.frame.Apps) > 0 {
-		return "no name has this text"
+		return "no name contains this text"
 	}
 	return "no apps; relevo start app.js starts one"
 }
