@@ -69,7 +69,7 @@ func TestKeeper(t *testing.T) {
 	})
 }
 
-// TestKeeperPersists: a process that waits until its legacy is saved is told exactly then; without a
+// TestKeeperPersists: a process that waits until its legacy is saved continues exactly then; without a
 // keeper, at once.
 func TestKeeperPersists(t *testing.T) {
 	bubble(t, func(t *testing.T) {

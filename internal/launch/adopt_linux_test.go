@@ -21,8 +21,8 @@ import (
 	"relevo/pool"
 )
 
-// counts writes 1, 2, 3 … to its channel and, in pieces of lines, to its output, until it is told to
-// end.
+// counts writes 1, 2, 3 … to its channel and, in pieces of lines, to its output, until a message
+// ends it.
 var counts = behaves("count", func() {
 	channel := openChannel()
 	ended := make(chan bool)

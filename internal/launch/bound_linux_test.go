@@ -147,7 +147,7 @@ func TestClashes(t *testing.T) {
 }
 
 // TestLateNotifications: a worker whose program runs only after Start has returned is captured all
-// the same, and the pool is told that there is one more file to keep.
+// the same, and the pool gets one more file to keep.
 func TestLateNotifications(t *testing.T) {
 	t.Parallel()
 	r := newRigOf(t, Options{ExecPatience: time.Nanosecond}, listenAll(t, []string{"web"})...)

@@ -41,7 +41,7 @@ func (l *heldLines) Sync()  { <-l.free }
 func (l *heldLines) Flush() {}
 
 // TestBegunLineOfSlowOutput: however slow the output is, the next master gets the begun line. If the
-// line is not known, the next master is told that its beginning is missing.
+// line is not known, the legacy says that its beginning is missing.
 func TestBegunLineOfSlowOutput(t *testing.T) {
 	t.Parallel()
 	for stuck, want := range map[bool]string{false: `"begin" false`, true: `"" true`} {

@@ -5,6 +5,9 @@ import (
 	"relevo/internal/launch/shim"
 )
 
+// Both packages mean the same by no limit; a difference does not compile.
+var _ = [1]struct{}{}[config.Unlimited-shim.Unlimited]
+
 // limitsOf are the limits and the user that a shim takes before it execs.
 func limitsOf(l config.Limits, a *Account, o Options) shim.Limits {
 	limits := shim.Limits{Nice: l.Nice, OOMScoreAdj: l.OOMScoreAdj, Umask: l.Umask, DefaultOOMScoreAdj: o.OOMScoreAdj}

@@ -17,8 +17,8 @@ type opened struct {
 }
 
 // TestOpenedOutput: each stream is opened with what it belongs to. After a succession the begun line
-// continues. After the end of a master that could not hand it over, the begin of the line may be
-// missing, and the stream is told so.
+// continues. After the end of a master that could not hand it over, the beginning of the line may
+// be missing, and the stream is marked as torn.
 func TestOpenedOutput(t *testing.T) {
 	t.Parallel()
 	var calls []opened

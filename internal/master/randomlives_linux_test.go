@@ -97,7 +97,7 @@ func randomLife(t *testing.T, way config.Upgrade, early bool, random *rand.Rand)
 	}
 }
 
-// patience is how long a request is tried: another master may have replaced the one that was asked.
+// patience is how long a request is repeated: a new master may have replaced the master that was asked.
 // Its exact length does not matter.
 const patience = 10 * time.Second
 

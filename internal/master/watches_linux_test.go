@@ -6,8 +6,8 @@ import (
 	"relevo/pool/machine"
 )
 
-// TestSeenTwice: two looks of the watch may find the same change, the second one before a roll has
-// looked at it. There is one roll for it. A roll that a user requests begins all the same.
+// TestSeenTwice: two looks of the watch may find the same change, if no roll has begun between
+// them. Then there is one roll for it. A roll that a user requests begins all the same.
 func TestSeenTwice(t *testing.T) {
 	t.Parallel()
 	l := newLife(t)

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// check tests before the load that one request is answered, and that the target has a serving
+// check makes sure, before the load begins, that the target answers a request and has a serving
 // worker. It chooses the address of the load. why is the reason why the connections of workers
 // cannot be listed; it is empty if they can be listed, or if no worker will be killed.
 func (l *load) check(ctx context.Context) (why string, err error) {

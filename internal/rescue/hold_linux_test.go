@@ -100,7 +100,7 @@ func (s *stage) held() bool {
 func (s *stage) read() <-chan string {
 	came := make(chan string, 1)
 	go func() {
-		// A signal restarts a read, and that one takes what is there: the relay that
+		// A signal restarts the read, which then takes what is there: the relay that
 		// ends is a child of this process, not of a worker.
 		runtime.LockOSThread() // the thread ends with the goroutine
 		all := unix.Sigset_t{}

@@ -40,7 +40,7 @@ type Rlimit struct {
 	Soft, Hard uint64
 }
 
-// Unlimited is RLIM_INFINITY.
+// Unlimited is config.Unlimited, whose package would be initialised too late.
 const Unlimited = ^uint64(0)
 
 // Account is the user that the shim becomes.

@@ -137,7 +137,7 @@ func TestHolds(t *testing.T) {
 	}
 }
 
-// TestHashShared: a program that one master has hashed is only copied by another one.
+// TestHashShared: if one master has hashed a program, another master only copies it.
 func TestHashShared(t *testing.T) {
 	t.Parallel()
 	file, err := os.Open("/bin/sh")
