@@ -254,12 +254,11 @@ func TestImportsRunDownward(t *testing.T) {
 // lines of mountinfo have optional fields.
 var ofProcesses = lazyregexp.New(`^"(/proc/.*)?/(stat|children|cgroup|mountinfo|comm)"$|^"/proc/.*/status"$`)
 
-// TestOneReaderOfProcesses: only package procfs reads them. The doctor reads them as files of its
-// Host, and has procfs parse them.
+// TestOneReaderOfProcesses: only package procfs reads them.
 func TestOneReaderOfProcesses(t *testing.T) {
 	t.Parallel()
 	for importPath, p := range listPackages(t) {
-		if importPath == "relevo/internal/procfs" || importPath == "relevo/internal/doctor" {
+		if importPath == "relevo/internal/procfs" {
 			continue
 		}
 		for _, file := range p.GoFiles {

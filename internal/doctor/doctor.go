@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"relevo/internal/config"
+	"relevo/internal/procfs"
 )
 
 // Status is the severity of a finding.
@@ -111,6 +112,11 @@ func (f Finding) but(s Status, consequence, remedy string) Finding {
 func (h *Host) read(path string) string {
 	text, _ := os.ReadFile(filepath.Join(h.Root, path))
 	return strings.TrimSpace(string(text))
+}
+
+// self is this process, as the Host shows it.
+func (h *Host) self() procfs.Process {
+	return procfs.Process(filepath.Join(h.Root, string(procfs.Self)))
 }
 
 // number returns the first number of a file.

@@ -1,10 +1,6 @@
 package doctor
 
-import (
-	"fmt"
-
-	"relevo/internal/procfs"
-)
+import "fmt"
 
 func kernel(h *Host) []Finding {
 	f := ok("kernel", "Linux %s", h.Probes.Release)
@@ -65,7 +61,8 @@ func features(h *Host) (all []Finding) {
 func cgroups(h *Host) []Finding {
 	const consequence = "a worker's child that calls setsid outlives it"
 	mounted, hybrid := false, false
-	for _, m := range procfs.ParseMounts(h.read("/proc/self/mountinfo")) {
+	mounts, _ := h.self().Mounts()
+	for _, m := range mounts {
 		mounted = mounted || m.Kind == "cgroup2"
 		hybrid = hybrid || m.Kind == "cgroup"
 	}

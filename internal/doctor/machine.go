@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"relevo/internal/config"
-	"relevo/internal/procfs"
 )
 
 func user(h *Host) []Finding {
@@ -59,9 +58,9 @@ func portOf(l config.Listen) int {
 
 // capable reads the effective capabilities (proc_pid_status(5)).
 func (h *Host) capable(bit int) bool {
-	text, found := procfs.StatusField(h.read("/proc/self/status"), "CapEff")
+	text, missing := h.self().Status("CapEff")
 	set, err := strconv.ParseUint(text, 16, 64)
-	return found && err == nil && set&(1<<bit) != 0
+	return missing == nil && err == nil && set&(1<<bit) != 0
 }
 
 // files checks the limit of open files that a worker inherits: each connection needs one.
@@ -147,12 +146,12 @@ func flood(h *Host) (all []Finding) {
 
 // processes checks /proc, which relevo needs to see that a worker without messages is ready.
 func processes(h *Host) []Finding {
-	for line := range strings.Lines(h.read("/proc/self/mountinfo")) {
-		fields := strings.Fields(line)
-		if len(fields) < 6 || fields[4] != "/proc" {
+	mounts, _ := h.self().Mounts()
+	for _, m := range mounts {
+		if m.Point != "/proc" {
 			continue
 		}
-		for option := range strings.SplitSeq(strings.TrimSpace(line), ",") {
+		for option := range strings.SplitSeq(m.SuperOptions, ",") {
 			if value, ok := strings.CutPrefix(option, "hidepid="); ok && value != "0" && value != "off" && h.UID != 0 {
 				return []Finding{hidden(value)}
 			}

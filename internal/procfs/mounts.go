@@ -17,12 +17,12 @@ type Mount struct {
 // Mounts are those that a process sees.
 func (p Process) Mounts() ([]Mount, error) {
 	text, err := p.read("mountinfo")
-	return ParseMounts(text), err
+	return parseMounts(text), err
 }
 
-// ParseMounts reads "36 35 98:0 /root /point rw,noatime master:1 - ext4 /dev/sda rw": the
+// parseMounts reads "36 35 98:0 /root /point rw,noatime master:1 - ext4 /dev/sda rw": the
 // optional fields before the dash vary in number.
-func ParseMounts(text string) (all []Mount) {
+func parseMounts(text string) (all []Mount) {
 	for line := range strings.Lines(text) {
 		before, after, _ := strings.Cut(line, " - ")
 		place, system := strings.Fields(before), strings.Fields(after)

@@ -8,7 +8,7 @@ import (
 )
 
 func TestParseMounts(t *testing.T) {
-	got := ParseMounts("36 35 98:0 /root /point rw,noatime master:1 shared:2 - cgroup /dev/sda rw,cpu,memory\n" +
+	got := parseMounts("36 35 98:0 /root /point rw,noatime master:1 shared:2 - cgroup /dev/sda rw,cpu,memory\n" +
 		"37 35 0:26 / /with\\040space rw - cgroup2 cgroup2\nnot a mount\n")
 	want := []Mount{{"/root", "/point", "cgroup", "rw,cpu,memory"}, {"/", "/with space", "cgroup2", ""}}
 	if !slices.Equal(got, want) {
