@@ -84,8 +84,9 @@ var importRules = []importRule{
 	{pkg: "internal/launch/shim", only: []string{"relevo/internal/capture/filter"},
 		because: "it runs before other packages are initialised"},
 	{pkg: "internal/capture/filter", only: []string{}, because: "the shim uses it"},
-	{pkg: "upgrader", only: []string{"relevo/internal/config", "relevo/upgrader/listeners", "relevo/internal/safefile",
-		"relevo/internal/procnet", "relevo/internal/sockdiag"}, because: "parts that stand side by side meet in master only"},
+	{pkg: "upgrader", only: []string{"relevo/internal/config", "relevo/upgrader/listeners/seats",
+		"relevo/internal/safefile", "relevo/internal/procnet", "relevo/internal/sockdiag"},
+		because: "parts that stand side by side meet in master only"},
 	{pkg: "internal/launch/store", only: []string{"relevo/internal/diskspace", "relevo/internal/safefile",
 		"relevo/internal/phrase"}, because: "it keeps files and judgements; what a release means to a " +
 		"pool is not its business"},
@@ -102,7 +103,7 @@ var importRules = []importRule{
 	{pkg: "internal/launch/advice", only: []string{}, because: "it knows programs, and is shown what was seen of them"},
 	{pkg: "internal/procnet", only: []string{"relevo/internal/procfs", "relevo/internal/sockdiag"},
 		because: "it reads what the kernel shows; upgrader and launch say who holds a port"},
-	{pkg: "upgrader/listeners", only: []string{"relevo/internal/sockdiag"},
+	{pkg: "upgrader/listeners/seats", only: []string{"relevo/internal/sockdiag"},
 		because: "it knows sockets and names of workers; who they are is its user's business"},
 	{pkg: "internal/capture", only: []string{"relevo/internal/capture/filter", "relevo/internal/procfs"},
 		because: "it knows system calls; whose sockets answer them is its user's business"},
@@ -218,7 +219,7 @@ var exclusive = map[string][]string{
 	"google.golang.org/protobuf/proto":         {"relevo/internal/trace/testotlp"},
 	"github.com/coder/websocket":               {"relevo/internal/prove", "relevo/test/app"},
 	"golang.org/x/net/http2":                   {"relevo/internal/prove/h2conn"},
-	"golang.org/x/net/bpf":                     {"relevo/upgrader/listeners", "relevo/internal/capture"},
+	"golang.org/x/net/bpf":                     {"relevo/upgrader/listeners/seats", "relevo/internal/capture"},
 }
 
 type goPackage struct {

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"net"
 
-	"relevo/upgrader/listeners"
+	"relevo/upgrader/listeners/seats"
 )
 
 // SeatsOf are the listeners at which a worker has a socket of its own, those included
@@ -23,11 +23,11 @@ func (u *Upgrader) SeatsOf(worker string) (all []*Listener) {
 }
 
 // Dial connects to a worker's own socket through the public address. The error is one of
-// package listeners where there is none.
+// package seats where there is none.
 func (l *Listener) Dial(ctx context.Context, worker string) (net.Conn, error) {
 	group := l.seats.seated(worker)
 	if group == nil {
-		return nil, fmt.Errorf("cannot connect to worker %s at %s: %w", worker, l.Address, listeners.ErrNoSeat)
+		return nil, fmt.Errorf("cannot connect to worker %s at %s: %w", worker, l.Address, seats.ErrNoSeat)
 	}
 	return group.Dial(ctx, worker)
 }

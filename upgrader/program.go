@@ -9,16 +9,16 @@ import (
 	"golang.org/x/sys/unix"
 
 	"relevo/internal/config"
-	"relevo/upgrader/listeners"
+	"relevo/upgrader/listeners/seats"
 )
 
 // Program is a worker's program that binds an address, and gets a socket of this master's
 // for it.
 type Program struct {
 	Worker      string
-	NonBlocking bool               // as its own socket is
-	Options     []listeners.Option // of its own socket
-	User        *User              // who makes the file of a Unix socket; nil: this process's
+	NonBlocking bool           // as its own socket is
+	Options     []seats.Option // of its own socket
+	User        *User          // who makes the file of a Unix socket; nil: this process's
 	// First: no worker of an earlier generation serves, so no worker is left without the new
 	// socket.
 	First bool
@@ -70,7 +70,7 @@ func (u *Upgrader) Lend(l *Listener, p Program) (lost []error, err error) {
 	return lost, err
 }
 
-func (l *Listener) setOptions(options []listeners.Option) (lost []error) {
+func (l *Listener) setOptions(options []seats.Option) (lost []error) {
 	for _, o := range options {
 		if err := unix.SetsockoptString(int(l.file.Fd()), o.Level, o.Name, string(o.Value)); err != nil {
 			lost = append(lost, fmt.Errorf("cannot set socket option %d of level %d: %w", o.Name, o.Level, err))

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"relevo/upgrader"
-	"relevo/upgrader/listeners"
+	"relevo/upgrader/listeners/seats"
 )
 
 // TestQueues: the clients that wait at the listeners and at the workers' own sockets are counted.
@@ -23,7 +23,7 @@ func TestQueues(t *testing.T) {
 			t.Fatal(err)
 		}
 		if own {
-			if _, err := u.Seat(all[0], "1", 0, listeners.SocketOptions{}); err != nil {
+			if _, err := u.Seat(all[0], "1", 0, seats.SocketOptions{}); err != nil {
 				t.Fatal(err)
 			}
 			if err := all[0].Serve("1", false); err != nil {
@@ -145,7 +145,7 @@ func TestQueuesAtSeats(t *testing.T) {
 	}
 	u.Queues()
 	for slot, worker := range []string{"1", "2", "3"} {
-		if _, err := u.Seat(all[0], worker, slot, listeners.SocketOptions{}); err != nil {
+		if _, err := u.Seat(all[0], worker, slot, seats.SocketOptions{}); err != nil {
 			t.Fatal(err)
 		}
 		if err := all[0].Serve(worker, false); err != nil {

@@ -8,7 +8,7 @@ import (
 )
 
 // Rest is called when all workers leave and none are to follow until a client comes, and with
-// false if that has changed: listeners.Group.Rest.
+// false if that has changed: seats.Group.Rest.
 func (u *Upgrader) Rest(on bool) (failed error) {
 	for _, l := range u.held() {
 		failed = errors.Join(failed, l.seats.rest(on))

@@ -4,7 +4,7 @@ import (
 	"testing"
 
 	"relevo/upgrader"
-	"relevo/upgrader/listeners"
+	"relevo/upgrader/listeners/seats"
 )
 
 // TestLentSocketBlocks: a program whose accept blocks has the listener's own socket as its seat. If
@@ -28,7 +28,7 @@ func TestLentSocketBlocks(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			seat, err := u.Seat(l, "1", 0, listeners.SocketOptions{})
+			seat, err := u.Seat(l, "1", 0, seats.SocketOptions{})
 			if err != nil {
 				t.Fatal(err)
 			}

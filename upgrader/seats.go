@@ -9,22 +9,22 @@ import (
 	"slices"
 	"sync"
 
-	"relevo/upgrader/listeners"
+	"relevo/upgrader/listeners/seats"
 )
 
 // seating is the part of a Listener at which workers have their seats. Its lock may be taken with
 // Upgrader.mu held, and never the other way round.
 type seating struct {
 	mu      sync.Mutex
-	group   *listeners.Group // nil until the first seat
-	sharers map[string]bool  // workers that serve at the common socket
+	group   *seats.Group    // nil until the first seat
+	sharers map[string]bool // workers that serve at the common socket
 
 	borrowers map[string]bool // workers whose programs got a shared socket: whether it is the common one
 }
 
 // Seat returns a socket for this worker alone that listens where l does. An error of
-// package listeners says why there can be none: then the worker has to share l's.
-func (u *Upgrader) Seat(l *Listener, worker string, slot int, want listeners.SocketOptions) (*os.File, error) {
+// package seats says why there can be none: then the worker has to share l's.
+func (u *Upgrader) Seat(l *Listener, worker string, slot int, want seats.SocketOptions) (*os.File, error) {
 	file, err := u.seat(l, worker, slot, want)
 	if err == nil && file != l.file {
 		u.watchSeat(file)
@@ -32,11 +32,11 @@ func (u *Upgrader) Seat(l *Listener, worker string, slot int, want listeners.Soc
 	return file, err
 }
 
-func (u *Upgrader) seat(l *Listener, worker string, slot int, want listeners.SocketOptions) (*os.File, error) {
+func (u *Upgrader) seat(l *Listener, worker string, slot int, want seats.SocketOptions) (*os.File, error) {
 	l.seats.mu.Lock()
 	defer l.seats.mu.Unlock()
 	if l.seats.group == nil {
-		group, err := listeners.New(l.file, u.groupOptions(l))
+		group, err := seats.New(l.file, u.groupOptions(l))
 		if err != nil {
 			return nil, err
 		}
@@ -69,8 +69,8 @@ func (s *seating) files() (all []*os.File) {
 	return slices.Collect(maps.Values(seats))
 }
 
-func (u *Upgrader) groupOptions(l *Listener) listeners.Options {
-	o := listeners.Options{Log: u.log, LendCommon: true}
+func (u *Upgrader) groupOptions(l *Listener) seats.Options {
+	o := seats.Options{Log: u.log, LendCommon: true}
 	if u.keeper != nil {
 		o.Keeper = seatKeeper{u.keeper, l.id}
 	}
@@ -94,7 +94,7 @@ func seatFile(listener int, name string) string {
 }
 
 // seated is the group if the worker has a seat in it, else nil.
-func (s *seating) seated(worker string) *listeners.Group {
+func (s *seating) seated(worker string) *seats.Group {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.group != nil && s.group.Has(worker) {

@@ -6,13 +6,13 @@ import (
 	"slices"
 	"strings"
 
-	"relevo/upgrader/listeners"
+	"relevo/upgrader/listeners/seats"
 )
 
 // seatsLegacy is a seating as it passes from one master to the next.
 type seatsLegacy struct {
-	Group   *listeners.Legacy `json:"group,omitempty"`
-	Sharers []string          `json:"sharers,omitempty"`
+	Group   *seats.Legacy `json:"group,omitempty"`
+	Sharers []string      `json:"sharers,omitempty"`
 
 	Borrowers map[string]bool `json:"borrowers,omitempty"`
 }
@@ -49,17 +49,17 @@ func (u *Upgrader) takeOverSeats(l *Listener, known *seatsLegacy, from *Received
 	if known.Group == nil {
 		return nil
 	}
-	seats := map[string]*os.File{}
+	files := map[string]*os.File{}
 	for _, name := range from.Names() {
 		if seat, ours := strings.CutPrefix(name, seatFile(l.id, "")); ours {
 			file, err := from.Socket(name)
 			if err != nil {
 				return err
 			}
-			seats[seat] = file
+			files[seat] = file
 		}
 	}
-	group, err := listeners.TakeOver(l.file, *known.Group, seats, u.groupOptions(l))
+	group, err := seats.TakeOver(l.file, *known.Group, files, u.groupOptions(l))
 	l.seats.group = group
 	return err
 }

@@ -16,7 +16,7 @@ import (
 	"relevo/internal/launch"
 	"relevo/pool"
 	"relevo/upgrader"
-	seats "relevo/upgrader/listeners"
+	"relevo/upgrader/listeners/seats"
 )
 
 // maxTold bounds the warnings of one generation about binds.
