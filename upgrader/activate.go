@@ -23,8 +23,8 @@ type Socket struct {
 	Own bool
 }
 
-// Activate makes the next Set use these sockets instead of opening new ones: for each
-// wanted listener the socket with its address, or else the one with its name. That Set
+// Activate makes the next Apply use these sockets instead of opening new ones: for each
+// wanted listener the socket with its address, or else the one with its name. That Apply
 // fails if a socket is left over. The sockets still belong to the manager: they are never
 // shut down, and the files of Unix sockets are never removed.
 func (u *Upgrader) Activate(sockets []Socket) {
@@ -155,7 +155,7 @@ func (e endpoint) String() string {
 	return e.address
 }
 
-// ErrUnclaimed is returned by Set if the service manager has passed a socket that the
+// ErrUnclaimed is returned by Apply if the service manager has passed a socket that the
 // configuration does not have.
 var ErrUnclaimed = errors.New("no listener of this configuration")
 

@@ -9,7 +9,7 @@ import (
 
 // Add opens a socket that is not in the configuration, for an address that a program
 // binds. If a listener has the address already, Add returns that one, and restores it if
-// it was being retired. The next Set removes the listener unless it names it.
+// it was being retired. The next Apply removes the listener unless it names it.
 func (u *Upgrader) Add(w config.Listen, p Program) (*Listener, error) {
 	u.mu.Lock()
 	l, err := u.add(w, p)

@@ -137,7 +137,7 @@ func TestBindAsUser(t *testing.T) {
 		if err := unix.Stat(path, &stat); err != nil || stat.Uid != 54321 || stat.Gid != 54322 || stat.Mode&0o777 != 0o777 {
 			t.Errorf("%+v, %v", stat, err)
 		}
-		if u.Set(nil); u.CloseListener(l) != nil || exists(path) || exists(path+"~held") {
+		if u.Apply(nil); u.CloseListener(l) != nil || exists(path) || exists(path+"~held") {
 			t.Error("files are left")
 		}
 	}

@@ -16,7 +16,7 @@ import (
 )
 
 // Listener is a listening socket that this master holds. Name, Mode, Backlog and
-// Blocking change in Set only.
+// Blocking change in Apply only.
 type Listener struct {
 	config.Listen
 	Address string // as getsockname says it; :0 is resolved once and for all

@@ -55,8 +55,8 @@ func (u *Upgrader) Waiting(l *Listener) int {
 	return waiting(l)
 }
 
-// CloseListener closes a listener that Set has returned as removed. A worker that
-// still has it keeps the socket; its clients are refused all the same.
+// CloseListener closes a listener that Apply has removed. A worker that still has it keeps
+// the socket; its clients are refused all the same.
 func (u *Upgrader) CloseListener(l *Listener) error {
 	u.mu.Lock()
 	i := slices.Index(u.retiring, l)

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -33,8 +34,8 @@ func TestRetireParkAndBack(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			if change, err := u.Set(nil); err != nil || len(change.Removed) != 1 {
-				t.Fatalf("removed %v, %v", change.Removed, err)
+			if err := u.Apply(nil); err != nil || len(u.Listeners()) != 0 {
+				t.Fatalf("left are %s, %v", names(u.Listeners()), err)
 			}
 			// These are in the queue before it retires, and must be served.
 			waiting := connect(t, network, l.Address, 20)
@@ -72,17 +73,15 @@ func TestRetireParkAndBack(t *testing.T) {
 			wantServed(t, network, l.Address)
 			must(retire(u, l))
 			must(u.Park(l))
-			if change, err := u.Set(config); err != nil || len(change.Kept) != 1 || change.Kept[0] != l {
-				t.Fatalf("kept %v, %v", change.Kept, err)
+			if err := u.Apply(config); err != nil || !slices.Equal(u.Listeners(), listeners) {
+				t.Fatalf("the listeners are %s, %v", names(u.Listeners()), err)
 			}
 			last := spawn(t, "accept", []*os.File{l.File()}) // the parked TCP listener has ended the first child
 			last.line()
 			wantServed(t, network, l.Address)
 
 			must(retire(u, l))
-			if _, err := u.Set(nil); err != nil {
-				t.Fatal(err)
-			}
+			must(u.Apply(nil))
 			must(u.CloseListener(l)) // although the worker still has it
 			if err := reaches(network, l.Address); !errors.Is(err, syscall.ECONNREFUSED) && !errors.Is(err, fs.ErrNotExist) {
 				t.Errorf("closed: %v", err)

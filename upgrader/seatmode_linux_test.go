@@ -22,7 +22,7 @@ func TestLentSocketBlocks(t *testing.T) {
 			var err error
 			if test.captured {
 				l, err = u.Add(all[0], upgrader.Program{Worker: "1", NonBlocking: true})
-			} else if _, err = u.Set(all); err == nil {
+			} else if err = u.Apply(all); err == nil {
 				l = u.Listeners()[0]
 			}
 			if err != nil {
@@ -37,10 +37,10 @@ func TestLentSocketBlocks(t *testing.T) {
 			}
 			inherited := l.Listen
 			inherited.Backlog = 77
-			if _, err := u.Set(all[:0]); err != nil { // as at the begin and the end of a roll
+			if err := u.Apply(all[:0]); err != nil { // as at the begin and the end of a roll
 				t.Fatal(err)
 			}
-			if _, err := u.Set(append(all[:0:0], inherited)); err != nil {
+			if err := u.Apply(append(all[:0:0], inherited)); err != nil {
 				t.Fatal(err)
 			}
 			if found := u.Inspect(); len(found) > 0 || nonblocking(t, l) {

@@ -8,53 +8,42 @@ import (
 	"relevo/internal/config"
 )
 
-// Change is what Set has done to the listeners.
-type Change struct {
-	Added   []*Listener // opened
-	Kept    []*Listener // of before, with the same network and address
-	Removed []*Listener // not wanted any more: they keep serving
-}
-
-// Set applies the listeners of a new configuration. It opens the new ones, all or none,
+// Apply applies the listeners of a new configuration. It opens the new ones, all or none,
 // and keeps those with the same network and address, under their new name, mode, backlog
 // and blocking mode. Removed listeners keep serving, so that nothing is lost if their
 // workers are never replaced: Retire, Park and CloseListener take a listener away step by
-// step, and a Set that has it again restores it.
-func (u *Upgrader) Set(wanted []config.Listen) (Change, error) {
+// step, and an Apply that has it again restores it.
+func (u *Upgrader) Apply(wanted []config.Listen) error {
 	u.mu.Lock()
-	change, err := u.set(wanted)
+	err := u.apply(wanted)
 	end, replaced := u.watch(), u.takeFound()
 	u.mu.Unlock()
 	end()
 	u.tell(replaced)
-	return change, err
+	return err
 }
 
-// set holds u.mu.
-func (u *Upgrader) set(wanted []config.Listen) (c Change, err error) {
+// apply holds u.mu.
+func (u *Upgrader) apply(wanted []config.Listen) error {
 	matches := match(wanted, u.all())
-	if c.Added, err = u.openMissing(wanted, matches); err != nil {
-		return Change{}, errors.Join(err, closeAll(c.Added))
+	opened, err := u.openMissing(wanted, matches)
+	if err != nil {
+		return errors.Join(err, closeAll(opened))
 	}
-	for _, l := range c.Added {
+	for _, l := range opened {
 		u.hangups.add(l)
 	}
 	before := u.all()
 	for i, w := range wanted {
 		if l := matches[i]; slices.Contains(before, l) {
-			c.Kept = append(c.Kept, l)
 			if err := u.adjust(l, w); err != nil {
 				u.log.Error("listener is not as configured", "listener", l.Name, "address", l.Address, "err", err)
 			}
 		}
 	}
-	for _, l := range before {
-		if !slices.Contains(matches, l) {
-			c.Removed = append(c.Removed, l)
-		}
-	}
-	u.listeners, u.retiring = matches, slices.Clone(c.Removed)
-	return c, nil
+	u.listeners = matches
+	u.retiring = slices.DeleteFunc(before, func(l *Listener) bool { return slices.Contains(matches, l) })
+	return nil
 }
 
 // openMissing opens the wanted listeners that have no match, and adds them to the

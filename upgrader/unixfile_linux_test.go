@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -35,7 +36,7 @@ func TestForeignDirectoryLock(t *testing.T) {
 	h, listeners := newHealer(t, "unix:"+path)
 	lockDir(t, filepath.Dir(path))
 	lockDir(t, filepath.Dir(other))
-	_, err := h.Set(wanted(t, "unix:"+path, "more=unix:"+other))
+	err := h.Apply(wanted(t, "unix:"+path, "more=unix:"+other))
 	wantContains(t, err, "cannot listen on unix:"+other, "holds a lock (flock) on "+filepath.Dir(other), "pid ", "end it")
 	order(spawn(t, "abuse", []*os.File{listeners[0].File()}), "shutdown")
 	if healed := h.next(); healed.Err != nil {
@@ -49,8 +50,8 @@ func TestForeignDirectoryLock(t *testing.T) {
 	}
 }
 
-// TestRemovedFile: when the file of a Unix socket was removed, the next Set makes it again, with its
-// mode; until then Lost reports it.
+// TestRemovedFile: when the file of a Unix socket was removed, the next Apply makes it again, with
+// its mode; until then Lost reports it.
 func TestRemovedFile(t *testing.T) {
 	setUmask(t, 0o007)
 	for _, option := range []string{"", ",mode=0620"} {
@@ -64,7 +65,7 @@ func TestRemovedFile(t *testing.T) {
 		if lost := h.Lost(); len(lost) != 1 || !strings.Contains(lost[0], path+" was removed") {
 			t.Errorf("lost are %q", lost)
 		}
-		if _, err := h.Set(wanted(t, "unix:"+path+option)); err != nil {
+		if err := h.Apply(wanted(t, "unix:"+path+option)); err != nil {
 			t.Fatal(err)
 		}
 		if healed := h.next(); healed.Err != nil || !healed.Renewed || !healed.Outside ||
@@ -110,7 +111,7 @@ func TestReplacedFile(t *testing.T) {
 			if lost := h.Lost(); len(lost) != 1 || !strings.Contains(lost[0], "another program has put its own file at "+path) {
 				t.Errorf("lost are %q", lost)
 			}
-			if _, err := h.Set(wanted(t, "unix:"+path+",mode=0604")); err != nil {
+			if err := h.Apply(wanted(t, "unix:"+path+",mode=0604")); err != nil {
 				t.Fatal(err)
 			}
 			wantContains(t, h.next().Err, path+" is another program's now")
@@ -231,8 +232,8 @@ func TestAbstract(t *testing.T) {
 		}
 	}
 	served("unparked", h.Upgrader)
-	if change, err := h.Set(wanted(t, "unix:"+name)); err != nil || len(change.Kept) != 1 {
-		t.Errorf("kept %v, %v", change.Kept, err)
+	if err := h.Apply(wanted(t, "unix:"+name)); err != nil || !slices.Equal(h.Listeners(), []*upgrader.Listener{l}) {
+		t.Errorf("kept %s, %v", names(h.Listeners()), err)
 	}
 	served("kept", h.Upgrader)
 	next := passedOn(t, h.Upgrader)
@@ -268,9 +269,8 @@ func TestAbstractActivated(t *testing.T) {
 		}
 		u, _ := newUpgrader(t)
 		u.Activate([]upgrader.Socket{{Name: "other", FD: fd, Own: own}})
-		if change, err := u.Set(wanted(t, "web=unix:"+name)); err != nil || len(change.Added) != 1 ||
-			change.Added[0].Address != name {
-			t.Errorf("own %v: added %v, %v", own, change.Added, err)
+		if all, err := u.Listen(wanted(t, "web=unix:"+name)); err != nil || len(all) != 1 || all[0].Address != name {
+			t.Errorf("own %v: added %v, %v", own, all, err)
 		}
 		if err := errors.Join(raw.Close(), conn.Close(), u.Close()); err != nil {
 			t.Error(err)

@@ -26,7 +26,7 @@ type Upgrader struct {
 	lastID     int
 	turnedAway turnedAway
 	keeper     Keeper   // nil: none
-	lent       []Socket // of the service manager's, until the next Set
+	lent       []Socket // of the service manager's, until the next Apply
 	siblings   bool
 	// admitsTold: the log says that retiring listeners are not closed to clients.
 	admitsTold bool
@@ -65,7 +65,7 @@ func (u *Upgrader) OnHealed(tell func(Healed)) { u.healed = tell }
 
 // Listen opens all sockets or none.
 func (u *Upgrader) Listen(wanted []config.Listen) ([]*Listener, error) {
-	_, err := u.Set(wanted)
+	err := u.Apply(wanted)
 	return u.Listeners(), err
 }
 

@@ -57,7 +57,7 @@ type Hold struct {
 func (l *Sockets) Acquire(wanted []config.Listen) (*Hold, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if _, err := l.Upgrader.Set(wanted); err != nil {
+	if err := l.Upgrader.Apply(wanted); err != nil {
 		return nil, noRoom(wanted, l.rivals.name(err))
 	}
 	h := &Hold{all: l, held: l.Upgrader.Listeners()}
@@ -99,14 +99,13 @@ func (h *Hold) Close() (err error) {
 func (l *Sockets) Revert() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	_, err := l.Upgrader.Set(l.serving)
-	return err
+	return l.Upgrader.Apply(l.serving)
 }
 
 // discard closes a socket whose only generation never served.
 func (l *Sockets) discard(socket *upgrader.Listener) error {
 	if slices.Contains(l.Upgrader.Listeners(), socket) {
-		if _, err := l.Upgrader.Set(l.serving); err != nil {
+		if err := l.Upgrader.Apply(l.serving); err != nil {
 			return err
 		}
 	}
@@ -137,7 +136,7 @@ func (h *Hold) Serve(wanted []config.Listen) error {
 	h.all.mu.Lock()
 	wanted = append(slices.Clone(wanted), h.captured()...)
 	h.all.serving = wanted
-	_, err := h.all.Upgrader.Set(wanted)
+	err := h.all.Upgrader.Apply(wanted)
 	h.all.mu.Unlock()
 	return errors.Join(err, h.align(h.all.Upgrader.Park))
 }
