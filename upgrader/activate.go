@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"relevo/internal/config"
 )
 
@@ -46,13 +48,13 @@ func (u *Upgrader) activate(wanted []config.Listen, matches []*Listener) (added 
 	}
 	for i, at := range assign(wanted, matches, sockets, ends) {
 		if sockets[i].Own && (at < 0 || ends[i].lost()) {
-			closeFD(sockets[i].FD)
+			unix.Close(sockets[i].FD)
 			continue
 		}
 		if at < 0 {
 			return added, unclaimed(sockets[i], ends[i], wanted)
 		}
-		file, err := unpolledFile(sockets[i].FD, wanted[at].Name)
+		file, err := Unpolled(sockets[i].FD, wanted[at].Name)
 		if err != nil {
 			return added, fmt.Errorf("cannot use the socket %q of the service manager: %w", sockets[i].Name, err)
 		}

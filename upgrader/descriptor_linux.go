@@ -2,7 +2,6 @@ package upgrader
 
 import (
 	"errors"
-	"fmt"
 	"maps"
 	"os"
 	"slices"
@@ -26,24 +25,6 @@ func memoryFile(name string) (*os.File, error) {
 func closeFD(fd int) { unix.Close(fd) }
 
 func copyFD(fd int) (int, error) { return unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0) }
-
-// unpolledFile makes a File of a socket, which it takes, without its mode being
-// changed: others may use the socket at this moment. os.NewFile polls what is
-// non-blocking, so the File is made of something else, and the socket put in its
-// place.
-func unpolledFile(fd int, name string) (*os.File, error) {
-	defer unix.Close(fd)
-	placeholder, err := unix.Eventfd(0, unix.EFD_CLOEXEC)
-	if err != nil {
-		return nil, fmt.Errorf("cannot take over a socket: %w", err)
-	}
-	file := os.NewFile(uintptr(placeholder), name)
-	if err := unix.Dup3(fd, placeholder, unix.O_CLOEXEC); err != nil {
-		file.Close()
-		return nil, fmt.Errorf("cannot take over a socket: %w", err)
-	}
-	return file, nil
-}
 
 // withFDs runs do with the descriptors of files, which stay open meanwhile and
 // keep their modes. Files that are closed are left out.

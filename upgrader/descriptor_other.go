@@ -17,11 +17,6 @@ func closeFD(fd int) { syscall.Close(fd) }
 
 func copyFD(int) (int, error) { return -1, errOnlyLinux }
 
-func unpolledFile(fd int, _ string) (*os.File, error) {
-	syscall.Close(fd)
-	return nil, errOnlyLinux
-}
-
 func passSocket(map[string]*os.File) (*os.File, func(), error) { return nil, nil, errOnlyLinux }
 
 func talkPair() (ours, theirs *os.File, err error) { return nil, nil, errOnlyLinux }

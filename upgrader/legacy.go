@@ -116,9 +116,17 @@ func (u *Upgrader) Find(id int) *Listener {
 	return nil
 }
 
+// Source has the files of a legacy; each can be taken once.
+type Source interface {
+	// Names are those of the files that were not taken yet.
+	Names() []string
+	// Socket takes a file and keeps it out of the runtime's poller: Unpolled.
+	Socket(name string) (*os.File, error)
+}
+
 // TakeOver returns an Upgrader with the listeners of the previous master. It takes their
 // sockets and changes none of them.
-func TakeOver(o Options, all []ListenerLegacy, from *Received) (*Upgrader, error) {
+func TakeOver(o Options, all []ListenerLegacy, from Source) (*Upgrader, error) {
 	u := New(o)
 	for _, known := range all {
 		file, err := from.Socket(ListenerFile(known.ID))

@@ -88,7 +88,7 @@ func openSocket(w config.Listen, siblings bool) (*Listener, error) {
 		return nil, explain(err, w)
 	}
 	defer conn.Close()
-	file, err := unpolled(conn, w.Name)
+	file, err := unpolledCopy(conn, w.Name)
 	if err != nil {
 		return nil, fmt.Errorf("cannot listen on %s: %w", w, err)
 	}
@@ -131,10 +131,10 @@ func setOptions(raw syscall.RawConn, w config.Listen, siblings bool) error {
 	return errors.Join(err, failed)
 }
 
-// unpolled copies a socket's descriptor into a File outside of the runtime's poller.
+// unpolledCopy copies a socket's descriptor into a File outside of the runtime's poller.
 // os.NewFile polls what is non-blocking, so the socket is made blocking first; no other
 // process has it yet.
-func unpolled(conn syscall.Conn, name string) (*os.File, error) {
+func unpolledCopy(conn syscall.Conn, name string) (*os.File, error) {
 	raw, err := conn.SyscallConn()
 	if err != nil {
 		return nil, err

@@ -101,7 +101,7 @@ func (in *Received) Socket(name string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return unpolledFile(fd, name)
+	return Unpolled(fd, name)
 }
 
 // Continue takes a file that holds a document, to write further versions to it.

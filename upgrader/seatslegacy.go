@@ -36,7 +36,7 @@ func (s *seating) legacy(listener int, files map[string]*os.File) *seatsLegacy {
 }
 
 // takeOverSeats takes over the sockets of the workers' own at one listener.
-func (u *Upgrader) takeOverSeats(l *Listener, known *seatsLegacy, from *Received) error {
+func (u *Upgrader) takeOverSeats(l *Listener, known *seatsLegacy, from Source) error {
 	if known == nil {
 		return nil
 	}

@@ -79,7 +79,7 @@ func bindAbstract(w config.Listen) (*Listener, error) {
 		return nil, fmt.Errorf("cannot listen on %s: %w", w, err)
 	}
 	defer listener.Close()
-	file, err := unpolled(listener.(*net.UnixListener), w.Name)
+	file, err := unpolledCopy(listener.(*net.UnixListener), w.Name)
 	if err != nil {
 		return nil, fmt.Errorf("cannot listen on %s: %w", w, err)
 	}
@@ -109,7 +109,7 @@ func bindVacant(w config.Listen) (*os.File, error) {
 	}
 	var file *os.File
 	if err == nil {
-		file, err = unpolled(listener.(*net.UnixListener), w.Name)
+		file, err = unpolledCopy(listener.(*net.UnixListener), w.Name)
 	}
 	if err != nil {
 		os.Remove(w.Address)
