@@ -175,6 +175,7 @@ var importRules = []importRule{
 	{pkg: "internal/threads", only: []string{"relevo/internal/procfs"},
 		because: "it knows the Go runtime and the kernel's limits, and no master"},
 	{pkg: "internal/testport", only: []string{}, because: "tests of every package ask for ports"},
+	{pkg: "internal/testproc", only: []string{}, because: "tests of every package may run themselves as a child"},
 	{pkg: "test/app", only: []string{"relevo/worker"}, because: "it is a program as users write them"},
 	{pkg: "internal/testbuffer", only: []string{}, because: "tests of every package collect what is written"},
 	{pkg: "internal/testleft", only: []string{"relevo/internal/procfs"},

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"relevo/internal/testproc"
 	"relevo/upgrader"
 )
 
@@ -48,7 +49,7 @@ func lend(t *testing.T, network, address string) (theirs syscall.Conn, fd int, b
 }
 
 func TestActivate(t *testing.T) {
-	path := socketPath(t)
+	path := testproc.SocketPath(t)
 	for _, test := range []struct {
 		name, network, address string
 		want                   string // PORT stands for the port that was bound
@@ -171,7 +172,7 @@ func TestActivateOddDescriptors(t *testing.T) {
 // A socket of systemd's is unchanged when the master has ended: open, with its path, and open to
 // clients.
 func TestActivatedOutlives(t *testing.T) {
-	path := socketPath(t)
+	path := testproc.SocketPath(t)
 	for network, address := range map[string]string{"tcp": "127.0.0.1:0", "unix": path} {
 		t.Run(network, func(t *testing.T) {
 			theirs, fd, bound := lend(t, network, address)

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"testing"
 
+	"relevo/internal/testproc"
 	"relevo/upgrader"
 )
 
@@ -12,7 +13,7 @@ import (
 // configuration and a succession keep the mode.
 func TestBlocking(t *testing.T) {
 	h, listeners := newHealer(t, "a=127.0.0.1:0,blocking", "b=127.0.0.1:0", "c=udp:127.0.0.1:0,blocking",
-		"d=unix:"+socketPath(t)+",blocking")
+		"d=unix:"+testproc.SocketPath(t)+",blocking")
 	want := func(when string, all []*upgrader.Listener, blocking ...bool) {
 		t.Helper()
 		for i, l := range all {
@@ -25,9 +26,9 @@ func TestBlocking(t *testing.T) {
 	if found := h.Inspect(); len(found) > 0 {
 		t.Errorf("damage found in undamaged listeners: %+v", found)
 	}
-	order(spawn(t, "abuse", []*os.File{listeners[0].File()}), "unblock")
-	order(spawn(t, "abuse", []*os.File{listeners[1].File()}), "block")
-	order(spawn(t, "abuse", []*os.File{listeners[2].File()}), "unblock")
+	order(t, testproc.Spawn(t, "abuse", []*os.File{listeners[0].File()}), "unblock")
+	order(t, testproc.Spawn(t, "abuse", []*os.File{listeners[1].File()}), "block")
+	order(t, testproc.Spawn(t, "abuse", []*os.File{listeners[2].File()}), "unblock")
 	found := h.Inspect()
 	if len(found) != 3 || found[0].What != "made non-blocking" || found[1].What != "made blocking" ||
 		found[2].What != "made non-blocking" {
@@ -41,7 +42,7 @@ func TestBlocking(t *testing.T) {
 		t.Fatal(err)
 	}
 	want("inherited", next.Listeners(), true, false, true, true)
-	order(spawn(t, "abuse", []*os.File{listeners[0].File()}), "unblock")
+	order(t, testproc.Spawn(t, "abuse", []*os.File{listeners[0].File()}), "unblock")
 	if found := next.Inspect(); len(found) != 1 || found[0].What != "made non-blocking" {
 		t.Errorf("the next master found %+v", found)
 	}

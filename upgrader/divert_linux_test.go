@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"relevo/internal/testproc"
 	"relevo/upgrader"
 )
 
@@ -186,13 +187,13 @@ func TestDecoyIsNotPassedOn(t *testing.T) {
 		t.Fatal(err)
 	}
 	l := listeners[0]
-	worker := spawn(t, "accept", []*os.File{l.File()})
-	worker.line()
+	worker := testproc.Spawn(t, "accept", []*os.File{l.File()})
+	worker.Line()
 	if err := upgrader.RetireByDecoy(u, l); err != nil {
 		t.Fatal(err)
 	}
-	next := spawn(t, "accept", []*os.File{l.File()})
-	next.line()
+	next := testproc.Spawn(t, "accept", []*os.File{l.File()})
+	next.Line()
 	upgrader.EndDecoy(l)
 	wantServed(t, "tcp", l.Address) // a copy of the decoy would keep dropping clients
 }

@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"testing"
 
+	"relevo/internal/testproc"
 	"relevo/internal/testreq"
 	"relevo/upgrader"
 )
@@ -51,7 +52,7 @@ func TestFailureLeavesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer busy.Close()
-	path := socketPath(t)
+	path := testproc.SocketPath(t)
 	u, c := newUpgrader(t)
 	before := whatIsOpen(t)
 	listeners, err := u.Listen(wanted(t, "a=127.0.0.1:0", "b=unix:"+path, "c=udp:127.0.0.1:0", "d="+busy.Addr().String()))
@@ -85,8 +86,8 @@ func TestInUse(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.network+" "+test.holds+" "+test.wants, func(t *testing.T) {
-			holder := spawn(t, "hold", nil, test.network, test.holds)
-			_, port, err := net.SplitHostPort(holder.line())
+			holder := testproc.Spawn(t, "hold", nil, test.network, test.holds)
+			_, port, err := net.SplitHostPort(holder.Line())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -94,7 +95,7 @@ func TestInUse(t *testing.T) {
 			comm, _, _ := strings.Cut(filepath.Base(os.Args[0])+"               ", " ")
 			err = refused(t, wants)
 			wantContains(t, err, "cannot listen on "+wanted(t, wants)[0].String()+": address already in use; it is held by ",
-				fmt.Sprintf("%.15s (pid %d)", comm, holder.cmd.Process.Pid))
+				fmt.Sprintf("%.15s (pid %d)", comm, holder.Cmd.Process.Pid))
 			if !errors.Is(err, syscall.EADDRINUSE) {
 				t.Errorf("%v is not EADDRINUSE", err)
 			}
@@ -104,17 +105,17 @@ func TestInUse(t *testing.T) {
 
 // If two processes hold the port on different addresses, the error names the right one.
 func TestInUseByTheRightOne(t *testing.T) {
-	neighbour := spawn(t, "hold", nil, "tcp", "127.0.0.2:0")
-	_, port, err := net.SplitHostPort(neighbour.line())
+	neighbour := testproc.Spawn(t, "hold", nil, "tcp", "127.0.0.2:0")
+	_, port, err := net.SplitHostPort(neighbour.Line())
 	if err != nil {
 		t.Fatal(err)
 	}
-	holder := spawn(t, "hold", nil, "tcp", "127.0.0.1:"+port)
-	if line := holder.line(); strings.HasPrefix(line, "error:") {
+	holder := testproc.Spawn(t, "hold", nil, "tcp", "127.0.0.1:"+port)
+	if line := holder.Line(); strings.HasPrefix(line, "error:") {
 		testreq.Missing(t, "the port has just been taken by somebody else: "+line)
 	}
-	for address, c := range map[string]*child{"127.0.0.1:": holder, "127.0.0.2:": neighbour} {
-		wantContains(t, refused(t, address+port), fmt.Sprintf("(pid %d)", c.cmd.Process.Pid))
+	for address, c := range map[string]*testproc.Child{"127.0.0.1:": holder, "127.0.0.2:": neighbour} {
+		wantContains(t, refused(t, address+port), fmt.Sprintf("(pid %d)", c.Cmd.Process.Pid))
 	}
 }
 
@@ -126,7 +127,7 @@ func TestInUseByAStranger(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer busy.Close()
-	line := spawn(t, "nobody", nil, busy.Addr().String()).line()
+	line := testproc.Spawn(t, "nobody", nil, busy.Addr().String()).Line()
 	wantContains(t, errors.New(line), "address already in use; find the process with: ss -ltnup")
 }
 
@@ -142,7 +143,7 @@ func TestLowPort(t *testing.T) {
 	}
 	// Never bound: port 1 is refused to everybody but root.
 	for _, listen := range []string{"127.0.0.1:1", "udp:127.0.0.1:1"} {
-		line := spawn(t, "nobody", nil, listen).line()
+		line := testproc.Spawn(t, "nobody", nil, listen).Line()
 		wantContains(t, errors.New(line), "cannot listen on "+listen+": permission denied; ports below "+first+" need root",
 			"CAP_NET_BIND_SERVICE", "net.ipv4.ip_unprivileged_port_start")
 	}

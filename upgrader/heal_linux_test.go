@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"relevo/internal/testproc"
 	"relevo/internal/testreq"
 	"relevo/upgrader"
 )
@@ -51,11 +52,11 @@ func (h *healer) next() upgrader.Healed {
 }
 
 // order makes a child do something to the listener that it inherited.
-func order(c *child, what string) {
-	c.t.Helper()
-	c.say(what)
-	if line := c.line(); line != what+" <nil>" {
-		c.t.Fatal(line)
+func order(t *testing.T, c *testproc.Child, what string) {
+	t.Helper()
+	c.Say(what)
+	if line := c.Line(); line != what+" <nil>" {
+		t.Fatal(line)
 	}
 }
 
@@ -63,7 +64,7 @@ func order(c *child, what string) {
 // that the kernel chose.
 func TestShutdownIsHealed(t *testing.T) {
 	needIPv6(t)
-	path := socketPath(t)
+	path := testproc.SocketPath(t)
 	for _, text := range []string{"127.0.0.1:0", ":0", "tcp4::0", "tcp6:[::1]:0", "localhost:0", "unix:" + path} {
 		for _, how := range []string{"shutdown", "shutdown reading"} {
 			t.Run(text+" "+how, func(t *testing.T) {
@@ -76,7 +77,7 @@ func TestShutdownIsHealed(t *testing.T) {
 					address = "127.0.0.1:" + port
 				}
 				for range 2 {
-					order(spawn(t, "abuse", []*os.File{l.File()}), how)
+					order(t, testproc.Spawn(t, "abuse", []*os.File{l.File()}), how)
 					healed := h.next()
 					if healed.What != "shut down" || healed.Listener != l.Name || healed.Address != l.Address || healed.Err != nil ||
 						healed.Renewed != (network == "unix") {
@@ -88,8 +89,8 @@ func TestShutdownIsHealed(t *testing.T) {
 					if !nonblocking(t, l) {
 						t.Error("the listener blocks")
 					}
-					server := spawn(t, "accept", []*os.File{l.File()})
-					server.line()
+					server := testproc.Spawn(t, "accept", []*os.File{l.File()})
+					server.Line()
 					wantServed(t, network, address)
 				}
 			})
@@ -102,17 +103,17 @@ func TestShutdownIsHealed(t *testing.T) {
 func TestShutdownTwiceIsHealed(t *testing.T) {
 	h, listeners := newHealer(t, "127.0.0.1:0")
 	l := listeners[0]
-	worker := spawn(t, "abuse", []*os.File{l.File()})
+	worker := testproc.Spawn(t, "abuse", []*os.File{l.File()})
 	shutAgain := func() {
-		worker.say("shutdown")
-		if line := worker.line(); line == "shutdown <nil>" {
+		worker.Say("shutdown")
+		if line := worker.Line(); line == "shutdown <nil>" {
 			t.Fatal("it was not shut down")
 		}
 	}
 	serves := func() {
 		t.Helper()
-		server := spawn(t, "accept", []*os.File{l.File()})
-		server.line()
+		server := testproc.Spawn(t, "accept", []*os.File{l.File()})
+		server.Line()
 		wantServed(t, "tcp", l.Address)
 	}
 	for range 2 {
@@ -134,7 +135,7 @@ func TestShutdownTwiceIsHealed(t *testing.T) {
 	serves()
 
 	upgrader.Locked(h.Upgrader, func() { // before it can heal
-		order(worker, "shutdown")
+		order(t, worker, "shutdown")
 		shutAgain()
 	})
 	h.next()
@@ -158,10 +159,10 @@ func wantServed(t *testing.T, network, address string) {
 func TestRefusedForAMoment(t *testing.T) {
 	h, listeners := newHealer(t, "127.0.0.1:0")
 	l := listeners[0]
-	worker := spawn(t, "abuse", []*os.File{l.File()})
+	worker := testproc.Spawn(t, "abuse", []*os.File{l.File()})
 	var worst time.Duration
 	for range 20 {
-		order(worker, "shutdown")
+		order(t, worker, "shutdown")
 		began := time.Now()
 		for reaches("tcp", l.Address) != nil {
 			if time.Since(began) > tooLong {
@@ -176,15 +177,15 @@ func TestRefusedForAMoment(t *testing.T) {
 
 // An inspection finds the damage that the kernel does not report.
 func TestInspect(t *testing.T) {
-	h, listeners := newHealer(t, "127.0.0.1:0,backlog=9", "b=unix:"+socketPath(t), "c=udp:127.0.0.1:0")
+	h, listeners := newHealer(t, "127.0.0.1:0,backlog=9", "b=unix:"+testproc.SocketPath(t), "c=udp:127.0.0.1:0")
 	if found := h.Inspect(); len(found) > 0 {
 		t.Fatalf("damage found in undamaged listeners: %+v", found)
 	}
-	worker := spawn(t, "abuse", []*os.File{listeners[0].File()})
-	order(worker, "block")
-	order(worker, "shorten")
-	order(spawn(t, "abuse", []*os.File{listeners[1].File()}), "block")
-	order(spawn(t, "abuse", []*os.File{listeners[2].File()}), "block")
+	worker := testproc.Spawn(t, "abuse", []*os.File{listeners[0].File()})
+	order(t, worker, "block")
+	order(t, worker, "shorten")
+	order(t, testproc.Spawn(t, "abuse", []*os.File{listeners[1].File()}), "block")
+	order(t, testproc.Spawn(t, "abuse", []*os.File{listeners[2].File()}), "block")
 	var found []string
 	for _, healed := range h.Inspect() {
 		if healed.Err != nil {
@@ -212,11 +213,11 @@ func TestInspect(t *testing.T) {
 // While workers are young, Watch inspects the listeners without a request.
 func TestWatch(t *testing.T) {
 	h, listeners := newHealer(t, "127.0.0.1:0")
-	worker := spawn(t, "abuse", []*os.File{listeners[0].File()})
+	worker := testproc.Spawn(t, "abuse", []*os.File{listeners[0].File()})
 	h.Watch(time.Hour)
 	h.Watch(time.Millisecond) // the call that ends last counts
 	for range 2 {
-		order(worker, "block")
+		order(t, worker, "block")
 		if healed := h.next(); healed.What != "made blocking" {
 			t.Errorf("healed %+v", healed)
 		}
@@ -229,8 +230,8 @@ func TestWatchEnds(t *testing.T) {
 	h.Watch(time.Millisecond)
 	h.Watch(120 * time.Millisecond)
 	upgrader.AwaitLooker(h.Upgrader)
-	worker := spawn(t, "abuse", []*os.File{listeners[0].File()})
-	order(worker, "block")
+	worker := testproc.Spawn(t, "abuse", []*os.File{listeners[0].File()})
+	order(t, worker, "block")
 	select {
 	case healed := <-h.heals:
 		t.Errorf("healed %+v after the end", healed)
@@ -243,9 +244,9 @@ func TestWatchEnds(t *testing.T) {
 // Clients do not wake the master: the epoll set asks for hangups only.
 func TestClientsDoNotWake(t *testing.T) {
 	needsTaskStats(t)
-	m := spawn(t, "idle", nil)
-	address := m.line()
-	before := m.switches()
+	m := testproc.Spawn(t, "idle", nil)
+	address := m.Line()
+	before := switches(m)
 	for range 500 {
 		conn, err := net.Dial("tcp", address)
 		if err != nil {
@@ -254,23 +255,23 @@ func TestClientsDoNotWake(t *testing.T) {
 		conn.Close()
 	}
 	// An idle Go runtime wakes up now and then without a cause.
-	if woken := m.switches() - before; woken > 100 {
+	if woken := switches(m) - before; woken > 100 {
 		t.Errorf("500 clients woke the master %d times", woken)
 	}
-	m.say("shutdown")
-	if line := m.line(); line != "shut down" {
+	m.Say("shutdown")
+	if line := m.Line(); line != "shut down" {
 		t.Fatalf("the hangup did not wake the master: %s", line)
 	}
 }
 
 func TestRenewLeavesAnothersPath(t *testing.T) {
-	path := socketPath(t)
+	path := testproc.SocketPath(t)
 	h, listeners := newHealer(t, "unix:"+path)
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}
 	strange(t, path)
-	order(spawn(t, "abuse", []*os.File{listeners[0].File()}), "shutdown")
+	order(t, testproc.Spawn(t, "abuse", []*os.File{listeners[0].File()}), "shutdown")
 	healed := h.next()
 	wantContains(t, healed.Err, "cannot renew listener listen", "another program's")
 	if found := h.Inspect(); len(found) > 0 {

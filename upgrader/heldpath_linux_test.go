@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"relevo/internal/config"
+	"relevo/internal/testproc"
 	"relevo/internal/testreq"
 	"relevo/upgrader"
 )
@@ -59,7 +60,7 @@ func awaitReachable(t *testing.T, path string) {
 // TestPathOutlivesPrograms: programs remove the path before they bind and when they end. Clients
 // find the socket all the same, as long as several workers serve there.
 func TestPathOutlivesPrograms(t *testing.T) {
-	path := socketPath(t)
+	path := testproc.SocketPath(t)
 	u, _ := newUpgrader(t)
 	l := bound(t, u, path)
 	if info, err := os.Lstat(path); err != nil || info.Mode() != fs.ModeSocket|0o750 {
@@ -91,7 +92,7 @@ func TestPathOutlivesPrograms(t *testing.T) {
 
 // TestPathOfAnother: a file at the path makes a program's bind fail, as it does without relevo.
 func TestPathOfAnother(t *testing.T) {
-	path := socketPath(t)
+	path := testproc.SocketPath(t)
 	strange(t, path).Close()
 	u, _ := newUpgrader(t)
 	w := config.Listen{Name: "web", Network: config.Unix, Address: path}
@@ -114,7 +115,7 @@ func TestPathOfAnother(t *testing.T) {
 // TestBindAsUser: the master makes no file for a program that the program's user could not make.
 func TestBindAsUser(t *testing.T) {
 	testreq.Root(t)
-	path := socketPath(t)
+	path := testproc.SocketPath(t)
 	dir := filepath.Dir(path)
 	user := &upgrader.User{UID: 54321, GID: 54322, Groups: []int{54323}}
 	u, _ := newUpgrader(t)
@@ -150,7 +151,7 @@ func TestBindAsUser(t *testing.T) {
 
 // TestHeldPathIsPassedOn: the next master keeps restoring the path.
 func TestHeldPathIsPassedOn(t *testing.T) {
-	path := socketPath(t)
+	path := testproc.SocketPath(t)
 	u, _ := newUpgrader(t)
 	lendTo(t, u, bound(t, u, path), "2")
 	all, files := u.Legacy()
@@ -171,7 +172,7 @@ func TestHeldPathIsPassedOn(t *testing.T) {
 // TestShutDownByProgram: a socket that a program shut down is made again at the same path and with
 // the same mode. As before, it outlives its path.
 func TestShutDownByProgram(t *testing.T) {
-	path := socketPath(t)
+	path := testproc.SocketPath(t)
 	u, _ := newUpgrader(t)
 	healed := make(chan upgrader.Healed, 10)
 	u.OnHealed(func(h upgrader.Healed) { healed <- h })
@@ -201,7 +202,7 @@ func TestShutDownByProgram(t *testing.T) {
 // listener, and no other worker loses its socket.
 func TestConfiguredPathIsBound(t *testing.T) {
 	for _, first := range []bool{true, false} {
-		path := socketPath(t)
+		path := testproc.SocketPath(t)
 		u, _ := newUpgrader(t)
 		var renewed atomic.Int32
 		u.OnHealed(func(upgrader.Healed) { renewed.Add(1) })

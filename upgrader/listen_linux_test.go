@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"relevo/internal/testproc"
 	"relevo/internal/testreq"
 	"relevo/upgrader"
 )
@@ -77,7 +78,7 @@ func TestTCP(t *testing.T) {
 
 // The kernel's view of every kind of listener.
 func TestSocketProperties(t *testing.T) {
-	path := socketPath(t)
+	path := testproc.SocketPath(t)
 	for _, l := range listen(t, "a=127.0.0.1:0", "b=:0", "c=unix:"+path, "d=udp:127.0.0.1:0", "e=udp4::0",
 		"f=udp:0.0.0.0:0") {
 		flags, err := unix.FcntlInt(uintptr(fd(l)), unix.F_GETFL, 0)
@@ -203,7 +204,7 @@ func TestBacklog(t *testing.T) {
 }
 
 func TestUnixBacklog(t *testing.T) {
-	l := listen(t, "unix:"+socketPath(t)+",backlog=3")[0]
+	l := listen(t, "unix:"+testproc.SocketPath(t)+",backlog=3")[0]
 	if n := fill(t, l.Address); n != 4 { // the kernel takes one more than asked
 		t.Errorf("the accept queue took %d connections, want 4", n)
 	}
@@ -233,11 +234,11 @@ func TestReassert(t *testing.T) {
 		t.Fatal(err)
 	}
 	l := listeners[0]
-	worker := spawn(t, "spoil", []*os.File{l.File()})
-	if line := worker.line(); line != "nonblocking true" {
+	worker := testproc.Spawn(t, "spoil", []*os.File{l.File()})
+	if line := worker.Line(); line != "nonblocking true" {
 		t.Errorf("the worker got the listener %s: passing it on has changed it", line)
 	}
-	worker.cmd.Wait()
+	worker.Cmd.Wait()
 	if nonblocking(t, l) || acceptQueue(t, l) != 1 {
 		t.Fatal("the worker has not spoiled the listener: this test shows nothing")
 	}

@@ -2,4 +2,6 @@
 
 package upgrader_test
 
-func roles() map[string]func([]string) error { return nil }
+import "relevo/internal/testproc"
+
+func roles() testproc.Roles { return nil }

@@ -3,6 +3,8 @@ package upgrader_test
 import (
 	"net"
 	"testing"
+
+	"relevo/internal/testproc"
 )
 
 // The sockets are not in the runtime's epoll set: a client that connects does not wake the master.
@@ -16,18 +18,18 @@ func TestNotPolled(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	inode, err := inodeOf(file)
+	inode, err := testproc.Inode(file)
 	file.Close()
 	if err != nil {
 		t.Fatal(err)
 	}
 	u, _ := newUpgrader(t)
-	listeners, err := u.Listen(wanted(t, "a=127.0.0.1:0", "b=unix:"+socketPath(t), "c=udp:127.0.0.1:0"))
+	listeners, err := u.Listen(wanted(t, "a=127.0.0.1:0", "b=unix:"+testproc.SocketPath(t), "c=udp:127.0.0.1:0"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	u.Reassert()
-	polled, err := polledInodes()
+	polled, err := testproc.Polled()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,7 +37,7 @@ func TestNotPolled(t *testing.T) {
 		t.Fatal("an ordinary listener is not seen as polled: this test proves nothing")
 	}
 	for _, l := range listeners {
-		inode, err := inodeOf(l.File())
+		inode, err := testproc.Inode(l.File())
 		if err != nil {
 			t.Fatal(err)
 		}

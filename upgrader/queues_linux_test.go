@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"relevo/internal/testproc"
 	"relevo/upgrader"
 	"relevo/upgrader/listeners/seats"
 )
@@ -18,7 +19,7 @@ func TestQueues(t *testing.T) {
 	for _, own := range []bool{false, true} {
 		u := upgrader.New(upgrader.Options{Siblings: true})
 		t.Cleanup(func() { u.Close() })
-		all, err := u.Listen(wanted(t, "a=127.0.0.1:0", "b=unix:"+socketPath(t)))
+		all, err := u.Listen(wanted(t, "a=127.0.0.1:0", "b=unix:"+testproc.SocketPath(t)))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -64,7 +65,7 @@ func TestQueuesOfUnixSockets(t *testing.T) {
 	t.Parallel()
 	u := upgrader.New(upgrader.Options{})
 	t.Cleanup(func() { u.Close() })
-	path := socketPath(t)
+	path := testproc.SocketPath(t)
 	all, err := u.Listen(wanted(t, "a=unix:"+path))
 	if err != nil {
 		t.Fatal(err)

@@ -9,12 +9,14 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"relevo/internal/testproc"
 )
 
 // The life of an address that is removed: clients are served while it retires, refused when it is
 // parked, and served again if it comes back.
 func TestRetireParkAndBack(t *testing.T) {
-	path := socketPath(t)
+	path := testproc.SocketPath(t)
 	for _, text := range []string{"127.0.0.1:0", "[::1]:0", ":0", "unix:" + path} {
 		inBothWays(t, text, func(t *testing.T, retire retirement) {
 			u, _ := newUpgrader(t)
@@ -45,11 +47,11 @@ func TestRetireParkAndBack(t *testing.T) {
 				conn.Close()
 				t.Error("a new client gets in")
 			}
-			worker := spawn(t, "accept", []*os.File{l.File()})
-			worker.line()
+			worker := testproc.Spawn(t, "accept", []*os.File{l.File()})
+			worker.Line()
 			wantAllServed(t, waiting)
-			worker.in.Close()
-			if line := worker.line(); line != "done" {
+			worker.In.Close()
+			if line := worker.Line(); line != "done" {
 				t.Fatal(line)
 			}
 			if n := u.Waiting(l); n != 0 {
@@ -64,8 +66,8 @@ func TestRetireParkAndBack(t *testing.T) {
 				t.Errorf("a parked listener was mended: %+v", found)
 			}
 			must(u.Unpark(l))
-			next := spawn(t, "accept", []*os.File{l.File()})
-			next.line()
+			next := testproc.Spawn(t, "accept", []*os.File{l.File()})
+			next.Line()
 			wantServed(t, network, l.Address)
 
 			must(retire(u, l))
@@ -76,8 +78,8 @@ func TestRetireParkAndBack(t *testing.T) {
 			if err := u.Apply(config); err != nil || !slices.Equal(u.Listeners(), listeners) {
 				t.Fatalf("the listeners are %s, %v", names(u.Listeners()), err)
 			}
-			last := spawn(t, "accept", []*os.File{l.File()}) // the parked TCP listener has ended the first child
-			last.line()
+			last := testproc.Spawn(t, "accept", []*os.File{l.File()}) // the parked TCP listener has ended the first child
+			last.Line()
 			wantServed(t, network, l.Address)
 
 			must(retire(u, l))
@@ -127,7 +129,7 @@ func retiredClientTriesAgain(t *testing.T, retire retirement) {
 	if err := retire(u, l); err != nil {
 		t.Fatal(err)
 	}
-	spawn(t, "accept", []*os.File{l.File()}).line()
+	testproc.Spawn(t, "accept", []*os.File{l.File()}).Line()
 	done := make(chan error, 1)
 	go func() {
 		conn, err := net.DialTimeout("tcp", l.Address, tooLong)
@@ -160,8 +162,8 @@ func nothingIsLostWhileRetiring(t *testing.T, retire retirement) {
 		t.Fatal(err)
 	}
 	l := listeners[0]
-	worker := spawn(t, "accept", []*os.File{l.File()})
-	worker.line()
+	worker := testproc.Spawn(t, "accept", []*os.File{l.File()})
+	worker.Line()
 	stop := make(chan struct{})
 	lost := make(chan error, 1)
 	served := make(chan struct{}, 1)
@@ -205,8 +207,8 @@ func nothingIsLostWhileRetiring(t *testing.T, retire retirement) {
 	if err := retire(u, l); err != nil {
 		t.Fatal(err)
 	}
-	worker.in.Close()
-	if line := worker.line(); line != "done" {
+	worker.In.Close()
+	if line := worker.Line(); line != "done" {
 		t.Fatal(line)
 	}
 	if err := u.Park(l); err != nil {

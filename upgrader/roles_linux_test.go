@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"relevo/internal/config"
+	"relevo/internal/testproc"
 	"relevo/upgrader"
 )
 
@@ -24,8 +25,8 @@ import (
 const nobody = 65534
 
 // roles are the programs that the children of these tests run.
-func roles() map[string]func(args []string) error {
-	return map[string]func([]string) error{
+func roles() testproc.Roles {
+	return testproc.Roles{
 		"hold":   hold,
 		"spoil":  spoil,
 		"nobody": listenAsNobody,
@@ -143,9 +144,8 @@ func idle([]string) error {
 }
 
 // switches counts the voluntary context switches of the child's threads.
-func (c *child) switches() (n int) {
-	c.t.Helper()
-	files, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/status", c.cmd.Process.Pid))
+func switches(c *testproc.Child) (n int) {
+	files, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/status", c.Cmd.Process.Pid))
 	for _, file := range files {
 		text, _ := os.ReadFile(file)
 		_, after, _ := strings.Cut(string(text), "\nvoluntary_ctxt_switches:")
@@ -247,12 +247,12 @@ func holdListeners(in *upgrader.Received, path string) (u *upgrader.Upgrader, do
 }
 
 func describe(listeners []*upgrader.Listener) error {
-	polled, err := polledInodes()
+	polled, err := testproc.Polled()
 	if err != nil {
 		return err
 	}
 	for _, l := range listeners {
-		inode, err := inodeOf(l.File())
+		inode, err := testproc.Inode(l.File())
 		if err != nil {
 			return err
 		}
@@ -260,7 +260,7 @@ func describe(listeners []*upgrader.Listener) error {
 		if err != nil {
 			return err
 		}
-		fmt.Println(l.Name, l.Address, copiesOf(inode), polled[inode], flags&unix.O_NONBLOCK != 0)
+		fmt.Println(l.Name, l.Address, testproc.Copies(inode), polled[inode], flags&unix.O_NONBLOCK != 0)
 	}
 	return nil
 }
@@ -293,59 +293,4 @@ func obey(u *upgrader.Upgrader, flip *upgrader.Flip, document string) error {
 		}
 		fmt.Println("failed:", err)
 	}
-}
-
-// polledInodes returns the inodes that can wake this process by its epoll sets: proc_pid_fdinfo(5)
-// has a line "tfd: 9 events: … ino:6c9b sdev:8" for each.
-func polledInodes() (map[uint64]bool, error) {
-	polled := map[uint64]bool{}
-	links, err := filepath.Glob("/proc/self/fd/*")
-	if err != nil {
-		return nil, err
-	}
-	sets := 0
-	for _, link := range links {
-		if target, _ := os.Readlink(link); target != "anon_inode:[eventpoll]" {
-			continue
-		}
-		sets++
-		text, err := os.ReadFile("/proc/self/fdinfo/" + filepath.Base(link))
-		if err != nil {
-			return nil, err
-		}
-		// The part before the first tfd is about the set itself.
-		for _, entry := range strings.Split(string(text), "tfd:")[1:] {
-			_, events, _ := strings.Cut(entry, "events:")
-			if mask, err := strconv.ParseUint(strings.Fields(events)[0], 16, 32); err != nil || mask&unix.EPOLLIN == 0 {
-				continue // it asks for hangups only
-			}
-			_, inode, _ := strings.Cut(entry, "ino:")
-			n, err := strconv.ParseUint(strings.Fields(inode)[0], 16, 64)
-			if err != nil {
-				return nil, err
-			}
-			polled[n] = true
-		}
-	}
-	if sets == 0 {
-		return nil, fmt.Errorf("this process has no epoll set to look into")
-	}
-	return polled, nil
-}
-
-func inodeOf(file *os.File) (uint64, error) {
-	var stat unix.Stat_t
-	err := unix.Fstat(int(file.Fd()), &stat)
-	return stat.Ino, err
-}
-
-// copiesOf counts this process's descriptors of a socket.
-func copiesOf(inode uint64) (n int) {
-	links, _ := filepath.Glob("/proc/self/fd/*")
-	for _, link := range links {
-		if target, _ := os.Readlink(link); target == fmt.Sprintf("socket:[%d]", inode) {
-			n++
-		}
-	}
-	return n
 }

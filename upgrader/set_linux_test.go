@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"relevo/internal/testleft"
+	"relevo/internal/testproc"
 	"relevo/upgrader"
 )
 
@@ -22,7 +23,7 @@ func names(listeners []*upgrader.Listener) string {
 }
 
 func TestApply(t *testing.T) {
-	path := socketPath(t)
+	path := testproc.SocketPath(t)
 	u, c := newUpgrader(t)
 	first, err := u.Listen(wanted(t, "a=127.0.0.1:0", "b=unix:"+path+",mode=0600", "c=udp:127.0.0.1:0"))
 	if err != nil {
@@ -95,7 +96,7 @@ func TestApplyPortZero(t *testing.T) {
 
 // An Apply that fails changes nothing.
 func TestApplyFails(t *testing.T) {
-	path := socketPath(t)
+	path := testproc.SocketPath(t)
 	u, c := newUpgrader(t)
 	first, err := u.Listen(wanted(t, "a=127.0.0.1:0,backlog=9"))
 	if err != nil {

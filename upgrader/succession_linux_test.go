@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"relevo/internal/testproc"
 	"relevo/upgrader"
 )
 
@@ -24,18 +25,18 @@ import (
 func TestSuccession(t *testing.T) {
 	for _, orders := range []string{"flip flip flip", "exec exec exec", "flip exec flip exec"} {
 		t.Run(orders, func(t *testing.T) {
-			path := socketPath(t)
-			m := spawn(t, "master", nil, path)
-			_, first := m.holds(t)
-			pid := m.cmd.Process.Pid
+			path := testproc.SocketPath(t)
+			m := testproc.Spawn(t, "master", nil, path)
+			_, first := holds(t, m)
+			pid := m.Cmd.Process.Pid
 			client, err := net.Dial("tcp", strings.Fields(first[0])[1])
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer client.Close()
 			for order := range strings.FieldsSeq(orders) {
-				m.say(order)
-				who, listeners := m.holds(t)
+				m.Say(order)
+				who, listeners := holds(t, m)
 				if fmt.Sprint(listeners) != fmt.Sprint(first) {
 					t.Errorf("after %s: %q, before %q", order, listeners, first)
 				}
@@ -49,9 +50,9 @@ func TestSuccession(t *testing.T) {
 			if _, err := client.Write([]byte("still there?")); err != nil {
 				t.Errorf("a client that waited: %v", err)
 			}
-			m.in.Close()
-			for m.lines.Scan() {
-				t.Errorf("the master says %q", m.lines.Text())
+			m.In.Close()
+			for m.Lines.Scan() {
+				t.Errorf("the master says %q", m.Lines.Text())
 			}
 			if exists(path) {
 				t.Errorf("%s is left", path)
@@ -61,13 +62,13 @@ func TestSuccession(t *testing.T) {
 }
 
 // holds reads what a master reports of itself and its listeners.
-func (c *child) holds(t *testing.T) (who string, listeners []string) {
+func holds(t *testing.T, c *testproc.Child) (who string, listeners []string) {
 	t.Helper()
-	if who = c.line(); strings.HasPrefix(who, "failed:") {
+	if who = c.Line(); strings.HasPrefix(who, "failed:") {
 		t.Fatal(who)
 	}
 	for range 3 {
-		listeners = append(listeners, c.line())
+		listeners = append(listeners, c.Line())
 	}
 	for _, l := range listeners {
 		if fields := strings.Fields(l); len(fields) != 5 || fields[2] != "1" || fields[3] != "false" || fields[4] != "true" {
@@ -177,8 +178,8 @@ func TestProgramOpenForWriting(t *testing.T) {
 	const heldFor = 200 * time.Millisecond
 	program := filepath.Join(t.TempDir(), "relevo")
 	copyOf(t, os.Args[0], program)
-	m := spawnFrom(t, program, "master", nil, socketPath(t))
-	m.holds(t)
+	m := testproc.SpawnFrom(t, program, "master", nil, testproc.SocketPath(t))
+	holds(t, m)
 	copyOf(t, program, program+".new")
 	writer, err := os.OpenFile(program+".new", os.O_WRONLY, 0)
 	if err == nil {
@@ -187,9 +188,9 @@ func TestProgramOpenForWriting(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m.say("flip")
+	m.Say("flip")
 	time.AfterFunc(heldFor, func() { writer.Close() })
-	m.holds(t)
+	holds(t, m)
 
 	path := filepath.Join(t.TempDir(), "relevo")
 	if err := os.WriteFile(path, []byte("#!/bin/sh\n"+approves+"\n"), 0o755); err != nil {

@@ -16,6 +16,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"relevo/internal/config"
+
+	"relevo/internal/testproc"
 )
 
 // strange listens at path as another program would, and leaves the file.
@@ -43,7 +45,7 @@ func setUmask(t *testing.T, mask int) {
 }
 
 func TestUnix(t *testing.T) {
-	path := socketPath(t)
+	path := testproc.SocketPath(t)
 	u, _ := newUpgrader(t)
 	listeners, err := u.Listen(wanted(t, "unix:"+path))
 	if err != nil {
@@ -64,7 +66,7 @@ func TestUnix(t *testing.T) {
 }
 
 func TestUnixStale(t *testing.T) {
-	path := socketPath(t)
+	path := testproc.SocketPath(t)
 	strange(t, path).Close()
 	if err := reaches("unix", path); !errors.Is(err, syscall.ECONNREFUSED) {
 		t.Fatalf("the socket is not stale: %v", err)
@@ -78,7 +80,7 @@ func TestUnixStale(t *testing.T) {
 // A datagram socket that another process has open is left alone. Once it is closed, it is stale like
 // any other.
 func TestUnixDatagram(t *testing.T) {
-	path := socketPath(t)
+	path := testproc.SocketPath(t)
 	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
 	if err != nil {
 		t.Fatal(err)
@@ -98,7 +100,7 @@ func TestUnixDatagram(t *testing.T) {
 }
 
 func TestUnixLive(t *testing.T) {
-	path := socketPath(t)
+	path := testproc.SocketPath(t)
 	live := strange(t, path)
 	err := refused(t, "unix:"+path)
 	wantContains(t, err, "cannot listen on unix:"+path, "address already in use: a process listens there")
@@ -122,7 +124,7 @@ func TestUnixInTheWay(t *testing.T) {
 		"fifo":      func(path string) error { return unix.Mkfifo(path, 0o600) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			path := socketPath(t)
+			path := testproc.SocketPath(t)
 			if err := make(path); err != nil {
 				t.Fatal(err)
 			}
@@ -135,7 +137,7 @@ func TestUnixInTheWay(t *testing.T) {
 }
 
 func TestUnixMissingDirectory(t *testing.T) {
-	dir := filepath.Join(filepath.Dir(socketPath(t)), "missing")
+	dir := filepath.Join(filepath.Dir(testproc.SocketPath(t)), "missing")
 	err := refused(t, "unix:"+dir+"/s")
 	wantContains(t, err, "cannot listen on unix:"+dir+"/s", "open "+dir+": no such file or directory")
 }
@@ -156,7 +158,7 @@ func TestUnixMode(t *testing.T) {
 		{0o000, "", 0o777, 0o777},
 	} {
 		t.Run(fmt.Sprintf("%03o%s", test.umask, test.option), func(t *testing.T) {
-			path := socketPath(t) // a directory made under that umask could not be entered
+			path := testproc.SocketPath(t) // a directory made under that umask could not be entered
 			setUmask(t, test.umask)
 			listen(t, "unix:"+path+test.option)
 			info, err := os.Lstat(path)
@@ -173,7 +175,7 @@ func TestUnixMode(t *testing.T) {
 // The socket is at no moment more open than configured.
 func TestUnixModeFromTheFirst(t *testing.T) {
 	setUmask(t, 0)
-	path := socketPath(t)
+	path := testproc.SocketPath(t)
 	var seen atomic.Uint32 // all mode bits that were ever set
 	stop, stopped := make(chan struct{}), make(chan struct{})
 	go func() {
@@ -208,7 +210,7 @@ func TestUnixModeFromTheFirst(t *testing.T) {
 
 // A path that another program has taken is left to it.
 func TestUnixTakenOver(t *testing.T) {
-	path := socketPath(t)
+	path := testproc.SocketPath(t)
 	u, _ := newUpgrader(t)
 	if _, err := u.Listen(wanted(t, "unix:"+path)); err != nil {
 		t.Fatal(err)
@@ -231,7 +233,7 @@ func TestUnixGoneBeforeClose(t *testing.T) {
 		"directory": filepath.Dir,
 	} {
 		t.Run(name, func(t *testing.T) {
-			path := socketPath(t)
+			path := testproc.SocketPath(t)
 			u, _ := newUpgrader(t)
 			if _, err := u.Listen(wanted(t, "unix:"+path)); err != nil {
 				t.Fatal(err)
@@ -248,16 +250,16 @@ func TestUnixGoneBeforeClose(t *testing.T) {
 
 // Two masters try to take the same stale socket: one gets it, and the other gets an error.
 func TestUnixRace(t *testing.T) {
-	path := socketPath(t)
-	masters := []*child{spawn(t, "race", nil), spawn(t, "race", nil)}
+	path := testproc.SocketPath(t)
+	masters := []*testproc.Child{testproc.Spawn(t, "race", nil), testproc.Spawn(t, "race", nil)}
 	for round := range 200 {
 		strange(t, path).Close()
 		for _, m := range masters {
-			m.say(path)
+			m.Say(path)
 		}
 		won := 0
 		for _, m := range masters {
-			switch line := m.line(); {
+			switch line := m.Line(); {
 			case line == "won":
 				won++
 			case !strings.HasPrefix(line, "lost: cannot listen on unix:") || !strings.Contains(line, "address already in use"):
@@ -271,8 +273,8 @@ func TestUnixRace(t *testing.T) {
 			t.Fatalf("round %d: %v", round, err)
 		}
 		for _, m := range masters {
-			m.say("")
-			if line := m.line(); line != "done" {
+			m.Say("")
+			if line := m.Line(); line != "done" {
 				t.Fatal(line)
 			}
 		}
@@ -284,7 +286,7 @@ func TestUnixRace(t *testing.T) {
 
 // A failure after the bind leaves no file behind.
 func TestUnixFailureRemovesFile(t *testing.T) {
-	path := socketPath(t)
+	path := testproc.SocketPath(t)
 	u, _ := newUpgrader(t)
 	_, err := u.Listen([]config.Listen{
 		{Name: "b", Network: config.Unix, Address: path},
@@ -299,7 +301,7 @@ func TestUnixFailureRemovesFile(t *testing.T) {
 // TestUnixLingeringClient: a client that was not accepted has sent a descriptor whose close takes an
 // hour. The listener's close does not wait for that.
 func TestUnixLingeringClient(t *testing.T) {
-	path := socketPath(t)
+	path := testproc.SocketPath(t)
 	u, _ := newUpgrader(t)
 	if _, err := u.Listen(wanted(t, "unix:"+path)); err != nil {
 		t.Fatal(err)

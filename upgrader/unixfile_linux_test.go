@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"relevo/internal/testproc"
 	"relevo/upgrader"
 )
 
@@ -32,13 +33,13 @@ func lockDir(t *testing.T, dir string) {
 // TestForeignDirectoryLock: a lock that is never released is reported with its holder, and does not
 // keep the master from ending.
 func TestForeignDirectoryLock(t *testing.T) {
-	path, other := socketPath(t), socketPath(t)
+	path, other := testproc.SocketPath(t), testproc.SocketPath(t)
 	h, listeners := newHealer(t, "unix:"+path)
 	lockDir(t, filepath.Dir(path))
 	lockDir(t, filepath.Dir(other))
 	err := h.Apply(wanted(t, "unix:"+path, "more=unix:"+other))
 	wantContains(t, err, "cannot listen on unix:"+other, "holds a lock (flock) on "+filepath.Dir(other), "pid ", "end it")
-	order(spawn(t, "abuse", []*os.File{listeners[0].File()}), "shutdown")
+	order(t, testproc.Spawn(t, "abuse", []*os.File{listeners[0].File()}), "shutdown")
 	if healed := h.next(); healed.Err != nil {
 		t.Errorf("a socket that was shut down: %v", healed.Err)
 	}
@@ -55,7 +56,7 @@ func TestForeignDirectoryLock(t *testing.T) {
 func TestRemovedFile(t *testing.T) {
 	setUmask(t, 0o007)
 	for _, option := range []string{"", ",mode=0620"} {
-		path := socketPath(t)
+		path := testproc.SocketPath(t)
 		h, listeners := newHealer(t, "unix:"+path+option)
 		before := mode(t, path)
 		unix.Umask(0o077)
@@ -78,8 +79,8 @@ func TestRemovedFile(t *testing.T) {
 		if after := mode(t, path); after != before {
 			t.Errorf("the mode is %v, want %v", after, before)
 		}
-		server := spawn(t, "accept", []*os.File{listeners[0].File()})
-		server.line()
+		server := testproc.Spawn(t, "accept", []*os.File{listeners[0].File()})
+		server.Line()
 		wantServed(t, "unix", path)
 		unix.Umask(0o007)
 	}
@@ -101,7 +102,7 @@ func TestReplacedFile(t *testing.T) {
 		"file":   func(path string) { os.WriteFile(path, []byte("another's"), 0o600) },
 	} {
 		t.Run(what, func(t *testing.T) {
-			path := socketPath(t)
+			path := testproc.SocketPath(t)
 			h, _ := newHealer(t, "unix:"+path)
 			if err := os.Remove(path); err != nil {
 				t.Fatal(err)
@@ -161,7 +162,7 @@ func passedOn(t *testing.T, u *upgrader.Upgrader) *healer {
 // that the first master gave it.
 func TestRemovedFileInSuccession(t *testing.T) {
 	setUmask(t, 0o007)
-	path := socketPath(t)
+	path := testproc.SocketPath(t)
 	h, _ := newHealer(t, "unix:"+path)
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
@@ -182,7 +183,7 @@ func TestRemovedFileInSuccession(t *testing.T) {
 
 // TestRemovedHiddenFile: a retiring listener whose file was removed comes back with a new file.
 func TestRemovedHiddenFile(t *testing.T) {
-	path := socketPath(t)
+	path := testproc.SocketPath(t)
 	h, listeners := newHealer(t, "unix:"+path)
 	if err := h.Retire(listeners[0]); err != nil {
 		t.Fatal(err)
@@ -207,7 +208,7 @@ func TestRemovedHiddenFile(t *testing.T) {
 
 // TestAbstract: unix:@name is a name without a file, in every state of a listener.
 func TestAbstract(t *testing.T) {
-	name := "@relevo-test-" + filepath.Base(filepath.Dir(socketPath(t)))
+	name := "@relevo-test-" + filepath.Base(filepath.Dir(testproc.SocketPath(t)))
 	t.Chdir(t.TempDir())
 	h, listeners := newHealer(t, "unix:"+name)
 	l := listeners[0]
@@ -220,8 +221,8 @@ func TestAbstract(t *testing.T) {
 	}
 	served := func(when string, u *upgrader.Upgrader) {
 		t.Helper()
-		server := spawn(t, "accept", []*os.File{u.Listeners()[0].File()})
-		server.line()
+		server := testproc.Spawn(t, "accept", []*os.File{u.Listeners()[0].File()})
+		server.Line()
 		t.Log(when)
 		wantServed(t, "unix", name)
 	}
@@ -242,7 +243,7 @@ func TestAbstract(t *testing.T) {
 	if lost := append(h.Lost(), next.Lost()...); len(lost) > 0 {
 		t.Errorf("lost are %q", lost)
 	}
-	order(spawn(t, "abuse", []*os.File{l.File()}), "shutdown")
+	order(t, testproc.Spawn(t, "abuse", []*os.File{l.File()}), "shutdown")
 	wantContains(t, next.next().Err, "abstract name", "restart the app")
 	if err := errors.Join(next.Close(), h.Close()); err != nil {
 		t.Error(err)
@@ -256,7 +257,7 @@ func TestAbstract(t *testing.T) {
 // TestAbstractActivated: abstract sockets of the service manager, and those of a previous master,
 // are recognized by their names.
 func TestAbstractActivated(t *testing.T) {
-	name := "@relevo-test-" + filepath.Base(filepath.Dir(socketPath(t)))
+	name := "@relevo-test-" + filepath.Base(filepath.Dir(testproc.SocketPath(t)))
 	for _, own := range []bool{false, true} {
 		conn := strange(t, name)
 		raw, err := conn.File()
