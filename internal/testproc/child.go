@@ -18,7 +18,7 @@ import (
 const TooLong = 30 * time.Second
 
 // envRole makes the test binary run as one of the roles.
-const envRole = "RELEVO_TEST_ROLE"
+const envRole = "TESTPROC_ROLE"
 
 // Roles are the programs that the children of a package's tests run.
 type Roles map[string]func(args []string) error
