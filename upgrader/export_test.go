@@ -28,28 +28,3 @@ func PassAround(t *testing.T, document []byte, files map[string]*os.File) *Recei
 	}
 	return in
 }
-
-// AwaitLooker waits until no goroutine looks at the listeners any more.
-func AwaitLooker(u *Upgrader) { u.looker.gone.Wait() }
-
-// Locked calls do while u is locked and so can do nothing.
-func Locked(u *Upgrader, do func()) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	do()
-}
-
-// RetireByDecoy is Retire on a kernel that permits no filter.
-func RetireByDecoy(u *Upgrader, l *Listener) error {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	l.standing = retired
-	u.keepOut(l, l.divert)
-	return nil
-}
-
-// EndDecoy closes the decoy of a listener, as the end of the master does.
-func EndDecoy(l *Listener) {
-	l.decoy.Close()
-	l.decoy = nil
-}

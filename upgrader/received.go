@@ -8,6 +8,8 @@ import (
 	"slices"
 	"sync"
 	"syscall"
+
+	"relevo/upgrader/listeners"
 )
 
 // Legacy is everything that outlives a master: one document, and named files.
@@ -101,7 +103,7 @@ func (in *Received) Socket(name string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return Unpolled(fd, name)
+	return listeners.Unpolled(fd, name)
 }
 
 // Continue takes a file that holds a document, to write further versions to it.

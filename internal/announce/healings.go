@@ -4,7 +4,7 @@ import (
 	"sync"
 	"time"
 
-	"relevo/upgrader"
+	"relevo/upgrader/listeners"
 )
 
 // Healings limits the reports about damaged listeners, so that a worker that damages them
@@ -26,7 +26,7 @@ type healing struct {
 
 // Due returns how many damages of a kind to report now, 0 for no report. A socket that was
 // opened again is always reported, because its workers have to be replaced.
-func (all *Healings) Due(h upgrader.Healed, now time.Time) (times int) {
+func (all *Healings) Due(h listeners.Healed, now time.Time) (times int) {
 	all.mu.Lock()
 	defer all.mu.Unlock()
 	if all.seen == nil {

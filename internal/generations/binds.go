@@ -16,7 +16,7 @@ import (
 	"relevo/internal/config"
 	"relevo/internal/launch"
 	"relevo/pool"
-	"relevo/upgrader"
+	"relevo/upgrader/listeners"
 )
 
 // maxCaptured bounds the addresses that the programs of one generation get sockets for, because a
@@ -45,11 +45,11 @@ func isPlain(name string) bool {
 	return utf8.ValidString(name) && !strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) })
 }
 
-// program describes the program that binds, for the upgrader.
-func (c *capturing) program(o pool.Order, b capture.Bind) upgrader.Program {
-	p := upgrader.Program{Worker: o.ID, NonBlocking: b.Socket.NonBlocking, Options: wishes(b.Socket).Set, First: c.first}
+// program describes the program that binds, for the set of listeners.
+func (c *capturing) program(o pool.Order, b capture.Bind) listeners.Program {
+	p := listeners.Program{Worker: o.ID, NonBlocking: b.Socket.NonBlocking, Options: wishes(b.Socket).Set, First: c.first}
 	if b.Address.Family == syscall.AF_UNIX {
-		p.User = &upgrader.User{UID: b.Maker.UID, GID: b.Maker.GID, Groups: b.Maker.Groups}
+		p.User = &listeners.User{UID: b.Maker.UID, GID: b.Maker.GID, Groups: b.Maker.Groups}
 	} else if b.Socket.Type == syscall.SOCK_STREAM && c.balance != config.BalanceShared {
 		p.NonBlocking = true // a shared socket does not follow the program's mode
 	}
@@ -58,11 +58,11 @@ func (c *capturing) program(o pool.Order, b capture.Bind) upgrader.Program {
 
 // borrow returns the listener for a bind; the program is about to get its socket. Lost are options
 // of the program's own socket that cannot be set.
-func (h *Hold) borrow(b capture.Bind, p upgrader.Program) (l *upgrader.Listener, lost []error, err error) {
+func (h *Hold) borrow(b capture.Bind, p listeners.Program) (l *listeners.Listener, lost []error, err error) {
 	h.all.mu.Lock()
 	defer h.all.mu.Unlock()
 	if l, err = h.find(b, p); err == nil {
-		lost, err = h.all.Upgrader.Lend(l, p)
+		lost, err = h.all.Set.Lend(l, p)
 	}
 	return l, lost, err
 }
@@ -70,7 +70,7 @@ func (h *Hold) borrow(b capture.Bind, p upgrader.Program) (l *upgrader.Listener,
 // find returns the listener for a bind: that of the configuration with this port, one that a
 // sibling has bound, or a new one. The caller holds all.mu.
 // that a sibling has bound, or a new one. It needs all.mu.
-func (h *Hold) find(b capture.Bind, p upgrader.Program) (*upgrader.Listener, error) {
+func (h *Hold) find(b capture.Bind, p listeners.Program) (*listeners.Listener, error) {
 	wanted := h.all.inPlaceOf(listenOf(b))
 	for i, l := range h.held {
 		if same(l, wanted) || (i < h.configured || l.Listen.AnyPort()) && meets(l, b) {
@@ -83,7 +83,7 @@ func (h *Hold) find(b capture.Bind, p upgrader.Program) (*upgrader.Listener, err
 	if len(h.held)-h.configured >= maxCaptured {
 		return nil, fmt.Errorf("cannot hold more than %d addresses that programs of one generation bind", maxCaptured)
 	}
-	l, err := h.all.Upgrader.Add(wanted, p)
+	l, err := h.all.Set.Add(wanted, p)
 	if err != nil {
 		return nil, err
 	}
@@ -92,12 +92,12 @@ func (h *Hold) find(b capture.Bind, p upgrader.Program) (*upgrader.Listener, err
 }
 
 // take adds a listener to those that the generation holds. The caller holds all.mu.
-func (h *Hold) take(l *upgrader.Listener) {
+func (h *Hold) take(l *listeners.Listener) {
 	if slices.Contains(h.held, l) {
 		return
 	}
 	h.all.holders[l]++
-	h.held, h.sockets = append(h.held, l), append(h.sockets, h.all.Upgrader.Inheritable(l))
+	h.held, h.sockets = append(h.held, l), append(h.sockets, h.all.Set.Inheritable(l))
 	h.all.serving = slices.Concat(h.all.serving, []config.Listen{l.Listen})
 }
 
@@ -115,7 +115,7 @@ func (l *Sockets) inPlaceOf(wanted config.Listen) config.Listen {
 
 // same says whether a listener is the one that a program asks for. Listeners on any port are
 // distinguished by their names.
-func same(l *upgrader.Listener, wanted config.Listen) bool {
+func same(l *listeners.Listener, wanted config.Listen) bool {
 	return l.SameSocket(wanted) && (!wanted.AnyPort() || l.Name == wanted.Name)
 }
 
@@ -143,7 +143,7 @@ func (f forbidden) Unwrap() error { return syscall.EACCES }
 
 // meets says whether a bind is for the port of a configured listener: then the listener's address
 // counts, whatever address the program binds.
-func meets(l *upgrader.Listener, b capture.Bind) bool {
+func meets(l *listeners.Listener, b capture.Bind) bool {
 	if l.Network.IsUnix() || b.Address.Family == syscall.AF_UNIX || l.Datagram() != (b.Socket.Type == syscall.SOCK_DGRAM) {
 		return false
 	}
@@ -224,8 +224,8 @@ func unixListenOf(b capture.Bind) config.Listen {
 func (h *Hold) bound() bool {
 	h.all.mu.Lock()
 	defer h.all.mu.Unlock()
-	return slices.ContainsFunc(h.held[h.configured:], func(l *upgrader.Listener) bool {
-		return !l.Network.IsUnix() || h.all.Upgrader.Shared(l)
+	return slices.ContainsFunc(h.held[h.configured:], func(l *listeners.Listener) bool {
+		return !l.Network.IsUnix() || h.all.Set.Shared(l)
 	})
 }
 
@@ -244,7 +244,7 @@ func (h *Hold) configuredNames() (names []string) {
 func (h *Hold) forget(worker string) error {
 	h.all.mu.Lock()
 	defer h.all.mu.Unlock()
-	return h.drop(func(l *upgrader.Listener) bool { return h.all.Upgrader.Abandoned(l, worker) })
+	return h.drop(func(l *listeners.Listener) bool { return h.all.Set.Abandoned(l, worker) })
 }
 
 // vacate closes the sockets that every program that had bound them has closed. It waits for binds
@@ -254,11 +254,11 @@ func (h *Hold) vacate(address string) error {
 	defer h.binding.Unlock()
 	h.all.mu.Lock()
 	defer h.all.mu.Unlock()
-	return h.drop(func(l *upgrader.Listener) bool { return l.Address == address && l.Vacant() })
+	return h.drop(func(l *listeners.Listener) bool { return l.Address == address && l.Vacant() })
 }
 
 // drop closes captured listeners that no other generation holds. The caller holds all.mu.
-func (h *Hold) drop(unused func(*upgrader.Listener) bool) error {
+func (h *Hold) drop(unused func(*listeners.Listener) bool) error {
 	for i := len(h.held) - 1; i >= h.configured; i-- {
 		l := h.held[i]
 		if h.all.holders[l] != 1 || !unused(l) {
@@ -278,21 +278,21 @@ func (h *Hold) drop(unused func(*upgrader.Listener) bool) error {
 
 // balanceOf says how workers share a listener that their programs have bound; empty: no program
 // has.
-func (l *Sockets) balanceOf(socket *upgrader.Listener) config.Balance {
+func (l *Sockets) balanceOf(socket *listeners.Listener) config.Balance {
 	switch {
 	case socket.Sticky():
 		return config.BalanceSticky
 	case socket.Even():
 		return config.BalanceEven
-	case l.Upgrader.Lent(socket):
+	case l.Set.Lent(socket):
 		return config.BalanceShared
 	}
 	return ""
 }
 
 // shared returns the common socket for a program.
-func (c *capturing) shared(l *upgrader.Listener, o pool.Order) launch.Grant {
-	file, err := c.hold.all.Upgrader.Borrow(l, o.ID)
+func (c *capturing) shared(l *listeners.Listener, o pool.Order) launch.Grant {
+	file, err := c.hold.all.Set.Borrow(l, o.ID)
 	if err != nil {
 		c.log.Error("a worker shares its socket with one that leaves", "worker", o.ID, "address", l.Address, "err", err)
 		file = l.File()

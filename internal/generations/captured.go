@@ -15,7 +15,7 @@ import (
 	"relevo/internal/config"
 	"relevo/internal/launch"
 	"relevo/pool"
-	"relevo/upgrader"
+	"relevo/upgrader/listeners"
 	"relevo/upgrader/listeners/seats"
 )
 
@@ -59,11 +59,11 @@ func (c *capturing) Bind(o pool.Order, b capture.Bind) launch.Grant {
 	}
 	c.lost(o, l, lost)
 	c.compare(l, b)
-	balance := cmp.Or(c.hold.all.Upgrader.Balance(l), c.balance)
+	balance := cmp.Or(c.hold.all.Set.Balance(l), c.balance)
 	if balance == config.BalanceShared {
 		return c.shared(l, o)
 	}
-	file, err := c.hold.all.Upgrader.Seat(l, o.ID, o.Slot, wishes(b.Socket))
+	file, err := c.hold.all.Set.Seat(l, o.ID, o.Slot, wishes(b.Socket))
 	if err != nil {
 		c.sharing(l, o, balance, err)
 		return c.shared(l, o)
@@ -76,7 +76,7 @@ func (c *capturing) Bind(o pool.Order, b capture.Bind) launch.Grant {
 
 // sharing says once why a worker has no socket of its own. Unix sockets and UDP have none, so that
 // is worth a line only if the configuration asks for it.
-func (c *capturing) sharing(l *upgrader.Listener, o pool.Order, wanted config.Balance, err error) {
+func (c *capturing) sharing(l *listeners.Listener, o pool.Order, wanted config.Balance, err error) {
 	expected := errors.Is(err, seats.ErrUnsupported) || errors.Is(err, seats.ErrNotTCP) ||
 		errors.Is(err, seats.ErrNoReusePort)
 	natural := l.Datagram() || l.Network.IsUnix()
@@ -100,25 +100,25 @@ func (c *capturing) sharing(l *upgrader.Listener, o pool.Order, wanted config.Ba
 }
 
 // lost warns of options of a program's own socket that the master's socket does not have.
-func (c *capturing) lost(o pool.Order, l *upgrader.Listener, options []error) {
+func (c *capturing) lost(o pool.Order, l *listeners.Listener, options []error) {
 	for _, err := range options {
 		c.log.Warn("a socket option of the program is lost", "worker", o.ID, "address", l.Address, "err", err)
 	}
 }
 
 // compare says once that the program binds something else than the listeners name.
-func (c *capturing) compare(l *upgrader.Listener, b capture.Bind) {
+func (c *capturing) compare(l *listeners.Listener, b capture.Bind) {
 	asked := listenOf(b)
 	if l.Listen.TakesIPv4Of(asked) && c.hold.all.once.First("bound "+asked.Address) {
 		c.log.Info("the program binds only IPv4 addresses: those of IPv6, which are served, stay until the app is "+
 			"stopped", "address", asked, "listener", l.Listen)
 		return
 	}
-	listeners := c.hold.configuredNames()
-	if len(listeners) == 0 || asked.Network.IsUnix() || asked.Datagram() {
+	configured := c.hold.configuredNames()
+	if len(configured) == 0 || asked.Network.IsUnix() || asked.Datagram() {
 		return
 	}
-	captured := !slices.Contains(listeners, l.Name)
+	captured := !slices.Contains(configured, l.Name)
 	if !captured && anyAddress(b) || l.Listen.Address == asked.Address && !captured ||
 		!c.hold.all.once.First("bound "+asked.Address) {
 		return
@@ -127,7 +127,7 @@ func (c *capturing) compare(l *upgrader.Listener, b capture.Bind) {
 		c.log.Info("the program binds an address that no listener names: it is served there; "+
 			"clients of the listeners wait until it takes or binds those as well. "+
 			"If it never does, give --listen the address that it binds, or leave --listen away",
-			"address", asked, "listeners", strings.Join(listeners, " "))
+			"address", asked, "listeners", strings.Join(configured, " "))
 		return
 	}
 	c.log.Info("the program binds another address than the listener: relevo serves the address of the listener",
@@ -200,12 +200,12 @@ func (c *capturing) report(err error) {
 
 // Emptied says whether no client waits for the worker: launch.Sockets.
 func (c *capturing) Emptied(o pool.Order) bool {
-	return !slices.ContainsFunc(c.hold.listeners(), func(l *upgrader.Listener) bool { return !l.Emptied(o.ID) })
+	return !slices.ContainsFunc(c.hold.listeners(), func(l *listeners.Listener) bool { return !l.Emptied(o.ID) })
 }
 
 // Others says whether another worker serves at the same sockets: launch.Sockets.
 func (c *capturing) Others(o pool.Order) bool {
-	return slices.ContainsFunc(c.hold.listeners(), func(l *upgrader.Listener) bool {
+	return slices.ContainsFunc(c.hold.listeners(), func(l *listeners.Listener) bool {
 		return l.Seated(o.ID) && l.ServedByOthers(o.ID)
 	})
 }
@@ -227,7 +227,7 @@ func (c *capturing) Expected() bool { return c.expected || c.hold.bound() }
 func (c *capturing) First() bool { return c.first }
 
 // listeners returns those of the generation, captured ones included.
-func (h *Hold) listeners() []*upgrader.Listener {
+func (h *Hold) listeners() []*listeners.Listener {
 	h.all.mu.Lock()
 	defer h.all.mu.Unlock()
 	return slices.Clone(h.held)

@@ -34,7 +34,7 @@ func (g *Generation) Close() error {
 // Start inspects the listeners first. Many programs make inherited listeners non-blocking by
 // themselves, which would hide that another worker had made them blocking.
 func (g *Generation) Start(o pool.Order, sink func(pool.Report)) (pool.Process, error) {
-	g.sockets.all.Upgrader.Inspect()
+	g.sockets.all.Set.Inspect()
 	return g.Release.Start(o, sink)
 }
 

@@ -17,7 +17,7 @@ import (
 	"relevo/internal/launch"
 	"relevo/pool"
 	"relevo/pool/machine"
-	"relevo/upgrader"
+	"relevo/upgrader/listeners"
 )
 
 // bench has generations of a script that no test runs.
@@ -38,11 +38,11 @@ func newBench(t *testing.T, listen ...string) *bench {
 	if err != nil {
 		t.Fatal(err)
 	}
-	up := upgrader.New(upgrader.Options{Log: log})
-	t.Cleanup(func() { up.Close() })
+	set := listeners.New(listeners.Options{Log: log})
+	t.Cleanup(func() { set.Close() })
 	b.Generations = New(Options{
 		Log: log, Launcher: launcher, Stopping: func() bool { return false },
-		Sockets:   NewSockets(up, config.Places{Runtime: t.TempDir()}, "web", b.app.Listen),
+		Sockets:   NewSockets(set, config.Places{Runtime: t.TempDir()}, "web", b.app.Listen),
 		Admission: func(config.App) launch.Admission { return launch.Admission{} },
 		Blocked:   func() error { return b.blocked },
 	})
@@ -193,7 +193,7 @@ func TestPrepareFails(t *testing.T) {
 	if _, err := b.Prepare(missing, ""); err == nil {
 		t.Fatal("a program that is missing is prepared")
 	}
-	if open := b.o.Sockets.Upgrader.Listeners(); len(open) != 1 {
+	if open := b.o.Sockets.Set.Listeners(); len(open) != 1 {
 		t.Errorf("%d sockets are open", len(open))
 	}
 	if _, err := b.Prepare(b.app, strings.Repeat("0", 64)); err == nil {

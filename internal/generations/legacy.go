@@ -11,7 +11,7 @@ import (
 	"relevo/internal/config"
 	"relevo/internal/decide"
 	"relevo/pool"
-	"relevo/upgrader"
+	"relevo/upgrader/listeners"
 )
 
 // Legacy is a generation in the document of a succession.
@@ -166,12 +166,12 @@ func (l *Sockets) TakeOver(left Legacy) (*Hold, error) {
 	defer l.mu.Unlock()
 	h := &Hold{all: l}
 	for i, id := range left.Listeners {
-		listener := l.Upgrader.Find(id)
+		listener := l.Set.Find(id)
 		if listener == nil || i >= len(left.Sockets) {
 			return nil, fmt.Errorf("%w: listener %d is missing", ErrLegacy, id)
 		}
 		h.held = append(h.held, listener)
-		h.sockets = append(h.sockets, upgrader.Inheritable{Name: left.Sockets[i].Name, Address: left.Sockets[i].Address,
+		h.sockets = append(h.sockets, listeners.Inheritable{Name: left.Sockets[i].Name, Address: left.Sockets[i].Address,
 			File: listener.File()})
 	}
 	for _, listener := range h.held {

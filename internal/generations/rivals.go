@@ -10,7 +10,7 @@ import (
 
 	"relevo/internal/config"
 	"relevo/internal/control"
-	"relevo/upgrader"
+	"relevo/upgrader/listeners"
 )
 
 // rivals are the other apps of this runtime directory, one of which may hold an address that this
@@ -35,7 +35,7 @@ const rivalPatience = 2 * time.Second
 
 // name adds both apps to an error that names a process, if that process is the master of one.
 func (r rivals) name(err error) error {
-	taken := new(upgrader.InUseError)
+	taken := new(listeners.InUseError)
 	if !errors.As(err, &taken) {
 		return err
 	}

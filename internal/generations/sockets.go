@@ -11,25 +11,25 @@ import (
 	"relevo/internal/control"
 	"relevo/internal/diskspace"
 	"relevo/internal/launch"
-	"relevo/upgrader"
+	"relevo/upgrader/listeners"
 )
 
 // Sockets knows which generation uses which socket. A socket that the configuration does not have
 // any more stays open until the last generation that could be rolled back to is closed.
 type Sockets struct {
-	Upgrader *upgrader.Upgrader
-	rivals   rivals
-	once     announce.Once // warns once about each thing that programs bind
+	Set    *listeners.Set
+	rivals rivals
+	once   announce.Once // warns once about each thing that programs bind
 
 	mu      sync.Mutex
-	holders map[*upgrader.Listener]int
-	serving []config.Listen // what the upgrader is to keep however a roll ends
+	holders map[*listeners.Listener]int
+	serving []config.Listen // what the set is to keep however a roll ends
 }
 
 // NewSockets returns Sockets of which none is in use. Places is the directory that the app shares
 // with others. Wanted is what to keep however a roll ends.
-func NewSockets(up *upgrader.Upgrader, places config.Places, app string, wanted []config.Listen) *Sockets {
-	return &Sockets{Upgrader: up, rivals: rivals{places, app}, holders: map[*upgrader.Listener]int{}, serving: wanted}
+func NewSockets(set *listeners.Set, places config.Places, app string, wanted []config.Listen) *Sockets {
+	return &Sockets{Set: set, rivals: rivals{places, app}, holders: map[*listeners.Listener]int{}, serving: wanted}
 }
 
 // Wanted are the listeners that are kept however a roll ends.
@@ -42,8 +42,8 @@ func (l *Sockets) Wanted() []config.Listen {
 // Hold is one generation's sockets, in the order of its configuration.
 type Hold struct {
 	all     *Sockets
-	held    []*upgrader.Listener
-	sockets []upgrader.Inheritable // as they were when the generation was made
+	held    []*listeners.Listener
+	sockets []listeners.Inheritable // as they were when the generation was made
 	once    sync.Once
 
 	binding sync.RWMutex // held while a bind is answered
@@ -57,13 +57,13 @@ type Hold struct {
 func (l *Sockets) Acquire(wanted []config.Listen) (*Hold, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if err := l.Upgrader.Apply(wanted); err != nil {
+	if err := l.Set.Apply(wanted); err != nil {
 		return nil, noRoom(wanted, l.rivals.name(err))
 	}
-	h := &Hold{all: l, held: l.Upgrader.Listeners()}
+	h := &Hold{all: l, held: l.Set.Listeners()}
 	for _, socket := range h.held {
 		l.holders[socket]++
-		h.sockets = append(h.sockets, l.Upgrader.Inheritable(socket))
+		h.sockets = append(h.sockets, l.Set.Inheritable(socket))
 	}
 	h.configured = len(h.held)
 	return h, nil
@@ -99,20 +99,20 @@ func (h *Hold) Close() (err error) {
 func (l *Sockets) Revert() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.Upgrader.Apply(l.serving)
+	return l.Set.Apply(l.serving)
 }
 
 // discard closes a socket whose only generation never served.
-func (l *Sockets) discard(socket *upgrader.Listener) error {
-	if slices.Contains(l.Upgrader.Listeners(), socket) {
-		if err := l.Upgrader.Apply(l.serving); err != nil {
+func (l *Sockets) discard(socket *listeners.Listener) error {
+	if slices.Contains(l.Set.Listeners(), socket) {
+		if err := l.Set.Apply(l.serving); err != nil {
 			return err
 		}
 	}
-	if slices.Contains(l.Upgrader.Listeners(), socket) {
+	if slices.Contains(l.Set.Listeners(), socket) {
 		return nil // the master needs one listener, and closes it at its end
 	}
-	return l.Upgrader.CloseListener(socket)
+	return l.Set.CloseListener(socket)
 }
 
 // Listen opens the sockets of h again if needed: the end of the previous roll may have parked those
@@ -121,14 +121,14 @@ func (h *Hold) Listen() (err error) {
 	h.all.mu.Lock()
 	defer h.all.mu.Unlock()
 	for _, socket := range h.held {
-		err = errors.Join(err, h.all.Upgrader.Restore(socket))
+		err = errors.Join(err, h.all.Set.Restore(socket))
 	}
 	return err
 }
 
 // Open lets clients in on the sockets of h. The sockets of other generations get no new clients,
 // but those in their queues can still be accepted.
-func (h *Hold) Open() error { return h.align(h.all.Upgrader.Retire) }
+func (h *Hold) Open() error { return h.align(h.all.Set.Retire) }
 
 // Serve makes the sockets of h those of the app, as its configuration says, and refuses clients on
 // all others.
@@ -136,18 +136,18 @@ func (h *Hold) Serve(wanted []config.Listen) error {
 	h.all.mu.Lock()
 	wanted = append(slices.Clone(wanted), h.captured()...)
 	h.all.serving = wanted
-	err := h.all.Upgrader.Apply(wanted)
+	err := h.all.Set.Apply(wanted)
 	h.all.mu.Unlock()
-	return errors.Join(err, h.align(h.all.Upgrader.Park))
+	return errors.Join(err, h.align(h.all.Set.Park))
 }
 
-func (h *Hold) align(close func(*upgrader.Listener) error) (err error) {
+func (h *Hold) align(close func(*listeners.Listener) error) (err error) {
 	h.all.mu.Lock()
 	defer h.all.mu.Unlock()
-	ours := map[*upgrader.Listener]bool{}
+	ours := map[*listeners.Listener]bool{}
 	for _, socket := range h.held {
 		ours[socket] = true
-		err = errors.Join(err, h.all.Upgrader.Restore(socket))
+		err = errors.Join(err, h.all.Set.Restore(socket))
 	}
 	for socket := range h.all.holders {
 		if !ours[socket] {
@@ -179,7 +179,7 @@ func (h *Hold) ForPeople() []control.Listener {
 	defer h.all.mu.Unlock()
 	out := []control.Listener{}
 	for i, l := range h.sockets {
-		queue := control.Queue(h.all.Upgrader.Queue(h.held[i]))
+		queue := control.Queue(h.all.Set.Queue(h.held[i]))
 		out = append(out, control.Listener{
 			Name: l.Name, Address: l.Address, Captured: i >= h.configured, Balance: h.all.balanceOf(h.held[i]),
 			Queue: &queue,

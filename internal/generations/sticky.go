@@ -6,22 +6,22 @@ import (
 
 	"relevo/internal/config"
 	"relevo/pool"
-	"relevo/upgrader"
+	"relevo/upgrader/listeners"
 )
 
 // stick has the clients of a listener stick to slots while the worker serves.
-func (c *capturing) stick(l *upgrader.Listener, o pool.Order) {
+func (c *capturing) stick(l *listeners.Listener, o pool.Order) {
 	c.report(l.Stick(o.ID))
 }
 
 // unstuck warns once that clients do not stick to workers, or are not spread evenly, although the
 // configuration wants that: the program takes the inherited listener, which all workers share,
 // instead of binding.
-func (c *capturing) unstuck(l *upgrader.Listener, o pool.Order, inherits bool) {
-	if !inherits || !l.IsTCP() || l.Seated(o.ID) || c.hold.all.Upgrader.Lent(l) {
+func (c *capturing) unstuck(l *listeners.Listener, o pool.Order, inherits bool) {
+	if !inherits || !l.IsTCP() || l.Seated(o.ID) || c.hold.all.Set.Lent(l) {
 		return
 	}
-	wanted := cmp.Or(c.hold.all.Upgrader.Balance(l), c.balance)
+	wanted := cmp.Or(c.hold.all.Set.Balance(l), c.balance)
 	asked := wanted == config.BalanceSticky || wanted == config.BalanceEven
 	if asked && c.hold.all.once.First("balance "+l.Address) {
 		c.log.Warn("all workers share one socket, although balance is "+string(wanted)+": that is for programs that bind "+

@@ -10,7 +10,7 @@ import (
 	"relevo/internal/config"
 	"relevo/pool"
 	"relevo/pool/machine"
-	"relevo/upgrader"
+	"relevo/upgrader/listeners"
 )
 
 // Trial is how to try a roll's canary, if the roll was requested with such options. A nil field
@@ -76,7 +76,7 @@ func (g *Generation) Patience() machine.Options {
 
 // lead directs new clients to a worker that is ready. A canary gets its share of them if it has a
 // socket of its own.
-func (c *capturing) lead(l *upgrader.Listener, o pool.Order, inherits bool) error {
+func (c *capturing) lead(l *listeners.Listener, o pool.Order, inherits bool) error {
 	if !o.Canary || c.share == nil {
 		return l.Serve(o.ID, inherits)
 	}

@@ -14,6 +14,7 @@ import (
 	"relevo/pool"
 	"relevo/systemd"
 	"relevo/upgrader"
+	"relevo/upgrader/listeners"
 )
 
 // Keeper is safe for concurrent use. A nil Keeper keeps nothing.
@@ -116,7 +117,7 @@ func (k *Keeper) ForConnections() launch.Keeper {
 }
 
 // ForListeners returns this Keeper for the listening sockets; nil if there is none.
-func (k *Keeper) ForListeners() upgrader.Keeper {
+func (k *Keeper) ForListeners() listeners.Keeper {
 	if k == nil {
 		return nil
 	}
@@ -177,7 +178,7 @@ func (k *Keeper) discard(name string) {
 	k.o.Notifier.Discard(systemd.StoredPrefix + name)
 }
 
-// Keep stores a file: pool.Keeper and upgrader.Keeper.
+// Keep stores a file: pool.Keeper and listeners.Keeper.
 func (k *Keeper) Keep(name string, file *os.File) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -188,7 +189,7 @@ func (k *Keeper) Keep(name string, file *os.File) {
 	k.store(name, file)
 }
 
-// Drop takes a file out of the store: pool.Keeper and upgrader.Keeper.
+// Drop takes a file out of the store: pool.Keeper and listeners.Keeper.
 func (k *Keeper) Drop(name string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -222,9 +223,9 @@ func (k *Keeper) Names() []string {
 	return slices.Sorted(maps.Keys(k.stored))
 }
 
-// Retain leaves only some listeners in the store, for a restart: clients that connect in between
-// wait in them. It is called when no worker is left.
-func (k *Keeper) Retain(l succession.Document, listeners []string) error {
+// Retain leaves only these sockets of listeners in the store, for a restart: clients that connect in
+// between wait in them. It is called when no worker is left.
+func (k *Keeper) Retain(l succession.Document, sockets []string) error {
 	if k == nil {
 		return nil
 	}
@@ -235,7 +236,7 @@ func (k *Keeper) Retain(l succession.Document, listeners []string) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	for name := range maps.Clone(k.stored) {
-		if name != storedDocument && !slices.Contains(listeners, name) {
+		if name != storedDocument && !slices.Contains(sockets, name) {
 			k.discard(name)
 		}
 	}

@@ -44,7 +44,7 @@ type core struct {
 	keeper     *keeper.Keeper // nil: systemd keeps nothing for this app
 	metrics    exporter.Place
 	owns       bool           // the app belongs to this master, which closes at its end what it has opened
-	later      sync.WaitGroup // of goroutines: what the upgrader reports, and the control socket
+	later      sync.WaitGroup // of goroutines: what the listeners report, and the control socket
 	stage      stage
 	signals    chan os.Signal
 	terminal   *hangup.Watch // nil: there is none

@@ -123,7 +123,7 @@ func (e estate) document(p pool.Legacy, then string) ([]byte, map[string]*os.Fil
 	l := e.state()
 	l.Pool, l.Then = state, then
 	var files map[string]*os.File
-	l.Listeners, files = e.m.listeners.Upgrader.Legacy()
+	l.Listeners, files = e.m.listeners.Set.Legacy()
 	for name, file := range p.Files {
 		files[name] = file
 	}

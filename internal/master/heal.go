@@ -8,17 +8,17 @@ import (
 	"relevo/internal/announce"
 	"relevo/pool"
 	"relevo/pool/machine"
-	"relevo/upgrader"
+	"relevo/upgrader/listeners"
 )
 
 // watchFor is how long the listeners are checked closely after a worker has started or begun to
-// leave; see upgrader.Watch.
+// leave; see listeners.Set.Watch.
 const watchFor = 3 * time.Second
 
 // renewEvery is the pause between two looks at workers that hold a dead socket.
 const renewEvery = 100 * time.Millisecond
 
-// mender reports damage that workers have done to listeners, after the upgrader has repaired it,
+// mender reports damage that workers have done to listeners, after the set has repaired it,
 // and replaces the workers that hold a dead socket.
 type mender struct {
 	announcer *announce.Announcer
@@ -28,9 +28,9 @@ type mender struct {
 }
 
 // follow subscribes to all repairs.
-func (m mender) follow(up *upgrader.Upgrader) {
+func (m mender) follow(set *listeners.Set) {
 	var told announce.Healings
-	up.OnHealed(func(h upgrader.Healed) {
+	set.OnHealed(func(h listeners.Healed) {
 		if times := told.Due(h, time.Now()); times > 0 {
 			m.later(func() { m.healed(h, times) })
 		}
@@ -39,7 +39,7 @@ func (m mender) follow(up *upgrader.Upgrader) {
 
 // healed reports a listener that a worker had damaged for all others. The kernel does not say which
 // worker it was: those that were starting or leaving are named.
-func (m mender) healed(h upgrader.Healed, times int) {
+func (m mender) healed(h listeners.Healed, times int) {
 	now := h.At
 	by := " by a worker"
 	if h.Outside {

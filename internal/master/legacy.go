@@ -18,6 +18,7 @@ import (
 	"relevo/pool"
 	"relevo/pool/machine"
 	"relevo/upgrader"
+	"relevo/upgrader/listeners"
 )
 
 // takeOverForGood is takeOverLegacy without a previous master that could keep running instead: from
@@ -35,7 +36,7 @@ func (m *maker) takeOverForGood() (succeeds bool) {
 		return true
 	}
 	if m.listeners != nil {
-		_, files := m.listeners.Upgrader.Legacy()
+		_, files := m.listeners.Set.Legacy()
 		for _, file := range files {
 			file.Close()
 		}
@@ -79,7 +80,7 @@ func (m *maker) takeOverLegacy() error {
 	if err := m.takeOverName(in); err != nil {
 		return err
 	}
-	up, err := upgrader.TakeOver(m.upgraderOptions(upgrader.LastListenerFile(l.Stored)), l.Listeners, in)
+	set, err := listeners.TakeOver(m.listenerOptions(listeners.LastID(l.Stored)), l.Listeners, in)
 	if err != nil {
 		return err
 	}
@@ -87,7 +88,7 @@ func (m *maker) takeOverLegacy() error {
 	for _, w := range l.Wanted {
 		wanted = append(wanted, config.Listen(w))
 	}
-	m.useUpgrader(up, wanted)
+	m.useListeners(set, wanted)
 	if err := m.openLauncher(); err != nil {
 		return err
 	}

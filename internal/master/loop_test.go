@@ -41,7 +41,7 @@ func TestLateResults(t *testing.T) {
 		l.handle(m)
 	}
 	l.outside.Wait()
-	if all, _ := m.listeners.Upgrader.Legacy(); len(all) > 0 {
+	if all, _ := m.listeners.Set.Legacy(); len(all) > 0 {
 		t.Errorf("the generation is still open: %v", all)
 	}
 	if !l.agenda.Works(1) {

@@ -22,4 +22,4 @@ func (m *Master) Warn(kind, text string) { m.announcer.Warnings.Set(kind, text) 
 
 // Dropped counts the connections that the kernel has turned away at the present listeners since
 // they were opened; ok is false if the kernel does not say.
-func (m *Master) Dropped() (n int, ok bool) { return m.listeners.Upgrader.Dropped() }
+func (m *Master) Dropped() (n int, ok bool) { return m.listeners.Set.Dropped() }

@@ -7,7 +7,7 @@ import (
 	"relevo/internal/config"
 	"relevo/internal/launch"
 	"relevo/systemd"
-	"relevo/upgrader"
+	"relevo/upgrader/listeners"
 )
 
 // beginner is a master whose first generation is prepared. Its program can be tested without a
@@ -20,7 +20,7 @@ func beginner(t *testing.T) *Master {
 	go m.loop.run()
 	t.Cleanup(m.loop.end)
 	m.systemd = systemd.NewNotifier(func(string) string { return "" }, func(error) {})
-	m.useUpgrader(upgrader.New(m.upgraderOptions(0)), nil)
+	m.useListeners(listeners.New(m.listenerOptions(0)), nil)
 	var err error
 	m.launcher, err = launch.New(launch.Options{SnapshotDir: t.TempDir(), Log: log})
 	if err != nil {
@@ -33,7 +33,7 @@ func beginner(t *testing.T) *Master {
 	}
 	t.Cleanup(func() {
 		first.Close()
-		m.listeners.Upgrader.Close()
+		m.listeners.Set.Close()
 	})
 	if m.boot.sockets, err = m.listeners.Acquire(nil); err != nil {
 		t.Fatal(err)

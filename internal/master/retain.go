@@ -6,7 +6,7 @@ import (
 	"relevo/internal/keeper"
 	"relevo/pool"
 	"relevo/systemd"
-	"relevo/upgrader"
+	"relevo/upgrader/listeners"
 )
 
 // openKeeper has systemd keep what the next master needs, if the unit allows it.
@@ -25,13 +25,13 @@ func (m *Master) openKeeper() {
 // restart. If it is a stop, systemd closes them. Unix sockets are not kept, because their files go
 // with this master.
 func (m *Master) retainListeners() {
-	all, _ := m.listeners.Upgrader.Legacy()
+	all, _ := m.listeners.Set.Legacy()
 	var names []string
 	l := estate{m}.state()
 	l.Stopped = true
 	for _, listener := range all {
 		if listener.Unix == nil && !listener.Lent && !listener.Retiring {
-			names = append(names, upgrader.ListenerFile(listener.ID))
+			names = append(names, listeners.FileName(listener.ID))
 		}
 	}
 	m.report(m.keeper.Retain(l, names))

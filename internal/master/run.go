@@ -45,18 +45,18 @@ func newMaster(o Options) *Master {
 	c.health = monitor.New(monitor.Options{
 		Log: o.Log, App: c.app, Changed: m.changed.Wait, Start: c.reaper.Start, Reap: c.reaper.Reap,
 		Pool:      func() monitor.Pool { return c.running() },
-		Listeners: func() monitor.Listeners { return c.listeners.Upgrader },
+		Listeners: func() monitor.Listeners { return c.listeners.Set },
 		Warn:      func(text string) { c.announcer.Warnings.Set(announce.HealthWarning, text) },
 	})
 	c.scaler = scaler.New(scaler.Options{
 		Log: o.Log, App: c.app, Changed: m.changed.Wait, Slowness: c.health.Slowness,
 		Pool:      func() scaler.Pool { return c.running() },
-		Listeners: func() scaler.Listeners { return c.listeners.Upgrader },
+		Listeners: func() scaler.Listeners { return c.listeners.Set },
 	})
 	c.sleeper = sleeper.New(sleeper.Options{
 		Log: o.Log, App: c.app, Changed: m.changed.Wait, Fixed: c.scaler.Fixed, Asked: c.health.Asked,
 		Pool:      func() sleeper.Pool { return c.running() },
-		Listeners: func() sleeper.Listeners { return c.listeners.Upgrader },
+		Listeners: func() sleeper.Listeners { return c.listeners.Set },
 		Warn:      func(text string) { c.announcer.Warnings.Set(announce.SleepWarning, text) },
 	})
 	return m
@@ -136,7 +136,7 @@ func (m *Master) run(ctx context.Context) error {
 	// The sockets are closed first: it is better to refuse a client than to let it wait where no
 	// worker serves any more. Then the control socket, because its end tells `relevo stop` that the
 	// app has ended.
-	err = errors.Join(err, m.listeners.Upgrader.Close(), m.control.Close())
+	err = errors.Join(err, m.listeners.Set.Close(), m.control.Close())
 	m.notify.close()
 	services.Wait()
 	m.later.Wait()
@@ -166,7 +166,7 @@ func (m *Master) close() {
 	}
 	m.notify.close()
 	if m.listeners != nil {
-		m.report(m.listeners.Upgrader.Close())
+		m.report(m.listeners.Set.Close())
 	}
 	if m.lock != nil {
 		m.report(m.lock.Unlock())

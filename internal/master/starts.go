@@ -110,7 +110,7 @@ func (st *starts) usePool(first *generations.Generation) {
 func (st *starts) poolOptions() pool.Options {
 	beat, every := st.beats()
 	return pool.Options{
-		App: st.opts.App.Name, OnReady: st.listeners.Upgrader.Reassert, OnRoll: st.rolled, Keeper: st.keeper.ForPool(),
+		App: st.opts.App.Name, OnReady: st.listeners.Set.Reassert, OnRoll: st.rolled, Keeper: st.keeper.ForPool(),
 		Beat: beat, BeatEvery: every,
 	}
 }

@@ -25,7 +25,7 @@ func (m *Master) Status() (control.Status, error) {
 	s := control.Status{
 		Name: m.opts.App.Name, PID: os.Getpid(), Version: m.opts.Version, Build: m.opts.Build,
 		Listeners: now.Bound(),
-		Config:    m.opts.ConfigFile, Warnings: slices.Concat(m.announcer.Warnings.List(), m.listeners.Upgrader.Lost(),
+		Config:    m.opts.ConfigFile, Warnings: slices.Concat(m.announcer.Warnings.List(), m.listeners.Set.Lost(),
 			m.lostDirectories(), now.Hints()), Status: status,
 		Started: m.begun, Successions: m.successions, UpgradeFailed: m.succession.LastFailure(),
 		FailedUpgrades: m.succession.Failures(), Metrics: m.metrics.Legacy().Served,

@@ -43,7 +43,7 @@ func (m *Master) succeed() error {
 	if !a.Succeeds() {
 		return nil
 	}
-	m.listeners.Upgrader.Begin()
+	m.listeners.Set.Begin()
 	if a.Way == succession.Store {
 		// The socket is new, and the workers' user may not send to it yet.
 		if err := m.giveNotifySocket(m.generations.Wanted(), m.serving()); err != nil {

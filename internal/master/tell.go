@@ -21,7 +21,7 @@ func (m *Master) tell(ctx context.Context) {
 		case e.Kind == pool.KindSuccession:
 			m.succeeded()
 		case e.Kind == pool.KindFork, e.Kind == pool.KindDraining, e.Kind == pool.KindExit:
-			m.listeners.Upgrader.Watch(watchFor)
+			m.listeners.Set.Watch(watchFor)
 		case e.Kind == pool.KindSleep, e.Kind == pool.KindWake:
 			m.changed.Set() // for everything that waits for a change of the workers
 			m.systemd.Status(m.statusText())

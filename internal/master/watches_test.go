@@ -19,7 +19,7 @@ import (
 	"relevo/internal/ipc"
 	"relevo/pool"
 	"relevo/pool/machine"
-	"relevo/upgrader"
+	"relevo/upgrader/listeners"
 	"relevo/watch"
 )
 
@@ -99,7 +99,7 @@ func TestMender(t *testing.T) {
 	p := &fakePool{workers: []pool.Worker{serving("1", 1), serving("2", 2), {State: string(machine.Backoff)}}}
 	a := &announce.Announcer{Log: slog.New(slog.DiscardHandler)}
 	m := mender{announcer: a, pool: func() tended { return p }, log: a.Log}
-	h := upgrader.Healed{Listener: "web", Address: "127.0.0.1:80", What: "shut down", At: time.Now()}
+	h := listeners.Healed{Listener: "web", Address: "127.0.0.1:80", What: "shut down", At: time.Now()}
 	m.healed(h, 3)
 	h.Err = errors.New("no")
 	m.healed(h, 1)

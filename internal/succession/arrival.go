@@ -13,6 +13,7 @@ import (
 	"relevo/internal/control"
 	"relevo/systemd"
 	"relevo/upgrader"
+	"relevo/upgrader/listeners"
 )
 
 // Arrival says how this process became a master: as the first one of an app, or as the successor of
@@ -24,7 +25,7 @@ type Arrival struct {
 	Left     *Document          // the document of the legacy
 	Way      Way                // tableflip, exec, asked or store
 	patience time.Duration      // how long a successor of this master may take
-	Sockets  []upgrader.Socket  // open sockets for a first master
+	Sockets  []listeners.Socket // open sockets for a first master
 	Stored   []string           // names of all files in systemd's store
 	Lost     error              // why a legacy cannot be read
 	Doubt    error              // a mistake that does not matter to a successor
@@ -131,7 +132,7 @@ func (a *Arrival) fromSystemd() error {
 	}
 	sockets, kept := systemd.Split(named)
 	for _, s := range sockets {
-		a.Sockets = append(a.Sockets, upgrader.Socket{Name: s.Name, FD: s.FD})
+		a.Sockets = append(a.Sockets, listeners.Socket{Name: s.Name, FD: s.FD})
 	}
 	if len(kept) == 0 {
 		return nil
@@ -164,20 +165,20 @@ func (a *Arrival) readStored() {
 // clients may wait in them.
 func (a *Arrival) keepListeners() {
 	for _, name := range a.In.Names() {
-		if upgrader.IsListenerFile(name) {
+		if listeners.IsFileName(name) {
 			if fd, err := a.In.Take(name); err == nil {
-				a.Sockets = append(a.Sockets, upgrader.Socket{Name: name, FD: fd, Own: true})
+				a.Sockets = append(a.Sockets, listeners.Socket{Name: name, FD: fd, Own: true})
 			}
 		}
 	}
 }
 
 // SpareListeners copies the sockets of a legacy, in case the rest of it cannot be taken over.
-func (a *Arrival) SpareListeners() (spare []upgrader.Socket) {
+func (a *Arrival) SpareListeners() (spare []listeners.Socket) {
 	for _, name := range a.In.Names() {
-		if upgrader.IsListenerFile(name) {
+		if listeners.IsFileName(name) {
 			if fd, err := a.In.Copy(name); err == nil {
-				spare = append(spare, upgrader.Socket{Name: a.Left.listenerName(name), FD: fd, Own: true})
+				spare = append(spare, listeners.Socket{Name: a.Left.listenerName(name), FD: fd, Own: true})
 			}
 		}
 	}
@@ -188,7 +189,7 @@ func (a *Arrival) SpareListeners() (spare []upgrader.Socket) {
 // port 0. For other sockets it is the name of the file.
 func (l *Document) listenerName(file string) string {
 	for _, known := range l.Listeners {
-		if upgrader.ListenerFile(known.ID) == file && slices.Contains(l.Wanted, known.Listen) {
+		if listeners.FileName(known.ID) == file && slices.Contains(l.Wanted, known.Listen) {
 			return known.Listen.Name
 		}
 	}
@@ -209,7 +210,7 @@ func (a *Arrival) Restarted() bool { return a != nil && a.Way == Store }
 
 // Activated returns the open sockets for a first master: those of a .socket unit, and those that
 // the app had before a restart.
-func (a *Arrival) Activated() (sockets []upgrader.Socket) {
+func (a *Arrival) Activated() (sockets []listeners.Socket) {
 	if a == nil {
 		return nil
 	}

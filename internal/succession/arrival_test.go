@@ -9,6 +9,7 @@ import (
 
 	"relevo/internal/config"
 	"relevo/upgrader"
+	"relevo/upgrader/listeners"
 )
 
 // TestLegacyFormats: documents of other versions of relevo are read as far as they
@@ -92,13 +93,13 @@ func TestSpareListeners(t *testing.T) {
 		}
 		return fd
 	}
-	one, two := upgrader.ListenerFile(1), upgrader.ListenerFile(2)
+	one, two := listeners.FileName(1), listeners.FileName(2)
 	web := config.Listen{Name: "web", Network: config.TCP, Address: "127.0.0.1:0"}
-	known := upgrader.ListenerLegacy{ID: 1, Listen: upgrader.ListenLegacy(web)}
+	known := listeners.Legacy{ID: 1, Listen: listeners.ListenLegacy(web)}
 	a := &Arrival{In: upgrader.NewReceived(map[string]int{one: file(), two: file(), "worker.1.pidfd": file()}),
-		Left: &Document{Listeners: []upgrader.ListenerLegacy{known}, Wanted: []ListenLegacy{upgrader.ListenLegacy(web)}}}
+		Left: &Document{Listeners: []listeners.Legacy{known}, Wanted: []ListenLegacy{listeners.ListenLegacy(web)}}}
 	defer a.In.Close()
-	names := func(sockets []upgrader.Socket) string {
+	names := func(sockets []listeners.Socket) string {
 		var all []string
 		for _, s := range sockets {
 			if !s.Own {

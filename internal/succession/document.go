@@ -9,6 +9,7 @@ import (
 	"relevo/internal/generations"
 	"relevo/internal/hangup"
 	"relevo/upgrader"
+	"relevo/upgrader/listeners"
 )
 
 // Origin says how the first master of an app was started. Its successors read the same
@@ -38,13 +39,13 @@ type Document struct {
 	Reads   int    `json:"reads"`   // the oldest format whose reader understands this
 	Version string `json:"version"` // of the relevo that wrote it
 
-	Name        string                    `json:"name"`
-	Started     time.Time                 `json:"started"`
-	Successions int                       `json:"successions"`
-	Failures    int                       `json:"failed_upgrades,omitempty"`
-	Origin      Origin                    `json:"origin,omitzero"`
-	Listeners   []upgrader.ListenerLegacy `json:"listeners"`
-	// what the upgrader is to keep whatever becomes of a roll
+	Name        string             `json:"name"`
+	Started     time.Time          `json:"started"`
+	Successions int                `json:"successions"`
+	Failures    int                `json:"failed_upgrades,omitempty"`
+	Origin      Origin             `json:"origin,omitzero"`
+	Listeners   []listeners.Legacy `json:"listeners"`
+	// what the set is to keep whatever becomes of a roll
 	Wanted  []ListenLegacy  `json:"wanted_listeners"`
 	Serving int             `json:"serving"` // key of a generation
 	Rolling int             `json:"wanted"`  // key of the generation that was requested last
@@ -70,7 +71,7 @@ type Document struct {
 }
 
 // ListenLegacy is a listener in the document.
-type ListenLegacy = upgrader.ListenLegacy
+type ListenLegacy = listeners.ListenLegacy
 
 // ErrLegacy is returned for a document that this relevo cannot take over.
 var ErrLegacy = generations.ErrLegacy

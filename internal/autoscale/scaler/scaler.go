@@ -13,7 +13,7 @@ import (
 	"relevo/internal/control"
 	"relevo/pool"
 	"relevo/pool/machine"
-	"relevo/upgrader"
+	"relevo/upgrader/listeners"
 )
 
 // Pool is what the scaler needs of a pool of workers.
@@ -25,7 +25,7 @@ type Pool interface {
 
 // Listeners are the sockets at which clients wait.
 type Listeners interface {
-	Queues() upgrader.Queues
+	Queues() listeners.Queues
 	AwaitClient(ctx context.Context) error
 }
 

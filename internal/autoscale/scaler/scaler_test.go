@@ -14,7 +14,7 @@ import (
 	"relevo/internal/control"
 	"relevo/pool"
 	"relevo/pool/machine"
-	"relevo/upgrader"
+	"relevo/upgrader/listeners"
 )
 
 // tooLong is for what ends at once, also on a busy machine.
@@ -29,7 +29,7 @@ type rig struct {
 	app     config.App
 	changed chan struct{}
 	status  pool.Status
-	queues  upgrader.Queues
+	queues  listeners.Queues
 	now     time.Time
 	looks   chan struct{} // one for each look at the pool
 	resized []string
@@ -105,7 +105,7 @@ func (r *rig) LoadAbove(float64) (<-chan struct{}, error) {
 	return r.busy, nil
 }
 
-func (r *rig) Queues() upgrader.Queues { return r.queues }
+func (r *rig) Queues() listeners.Queues { return r.queues }
 
 func (r *rig) AwaitClient(ctx context.Context) error { <-ctx.Done(); return nil }
 

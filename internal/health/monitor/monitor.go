@@ -14,7 +14,7 @@ import (
 	"relevo/internal/health/ask"
 	"relevo/pool"
 	"relevo/pool/machine"
-	"relevo/upgrader"
+	"relevo/upgrader/listeners"
 )
 
 // Pool is the part of a pool that the monitor uses.
@@ -27,8 +27,8 @@ type Pool interface {
 
 // Listeners are the open sockets, and the seats of workers.
 type Listeners interface {
-	SeatsOf(worker string) []*upgrader.Listener
-	Listeners() []*upgrader.Listener
+	SeatsOf(worker string) []*listeners.Listener
+	Listeners() []*listeners.Listener
 }
 
 // Options of a Monitor. All are required.

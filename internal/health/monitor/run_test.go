@@ -17,7 +17,7 @@ import (
 	"relevo/internal/control"
 	"relevo/pool"
 	"relevo/pool/machine"
-	"relevo/upgrader"
+	"relevo/upgrader/listeners"
 )
 
 // tooLong is for what ends at once, also on a busy machine.
@@ -81,20 +81,20 @@ type bench struct {
 	app     atomic.Pointer[config.App]
 	changed atomic.Pointer[chan struct{}]
 	warning atomic.Pointer[string]
-	up      *upgrader.Upgrader
+	set     *listeners.Set
 }
 
 func newBench(t *testing.T, h config.Health, workers ...pool.Worker) *bench {
 	t.Helper()
-	b := &bench{pool: newPool(workers...), up: upgrader.New(upgrader.Options{Log: slog.New(slog.DiscardHandler)})}
-	t.Cleanup(func() { b.up.Close() })
+	b := &bench{pool: newPool(workers...), set: listeners.New(listeners.Options{Log: slog.New(slog.DiscardHandler)})}
+	t.Cleanup(func() { b.set.Close() })
 	changed := make(chan struct{})
 	b.changed.Store(&changed)
 	b.use(h)
 	b.Monitor = New(Options{
 		Log: slog.New(slog.DiscardHandler), Pool: func() Pool { return b.pool },
 		App:     func() config.App { return *b.app.Load() },
-		Changed: func() <-chan struct{} { return *b.changed.Load() }, Listeners: func() Listeners { return b.up },
+		Changed: func() <-chan struct{} { return *b.changed.Load() }, Listeners: func() Listeners { return b.set },
 		Warn:  func(text string) { b.warning.Store(&text) },
 		Start: func(start func() (int, error)) error { _, err := start(); return err },
 		Reap:  func(_ int, reap func()) { reap() },
@@ -210,7 +210,7 @@ func TestWhole(t *testing.T) {
 	old := worker("1", 0)
 	old.Ready = time.Now().Add(-time.Hour)
 	b := newBench(t, config.Health{HTTP: "/healthz", Status: config.StatusRange{Low: 200, High: 299}}, old)
-	status := serve(t, b.up)
+	status := serve(t, b.set)
 	status.Store(http.StatusServiceUnavailable)
 	b.round(t)
 	b.pool.told(t, pool.KindUnhealthy, "no worker has ever passed the health check: GET /healthz: 503")
@@ -229,13 +229,13 @@ func TestWhole(t *testing.T) {
 	}
 }
 
-// serve answers requests on a socket of the upgrader's with a status.
-func serve(t *testing.T, up *upgrader.Upgrader) (status *atomic.Int32) {
+// serve answers requests on a socket of the set with a status.
+func serve(t *testing.T, set *listeners.Set) (status *atomic.Int32) {
 	listen, err := config.ParseListen("127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	all, err := up.Listen([]config.Listen{listen})
+	all, err := set.Listen([]config.Listen{listen})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -288,7 +288,7 @@ func TestReachable(t *testing.T) {
 		{Network: config.TCP6, Address: "[::]:80"}:    "[::1]:80",
 		{Network: config.TCP, Address: "192.0.2.1:1"}: "192.0.2.1:1",
 	} {
-		if got := reachable(&upgrader.Listener{Listen: listen, Address: listen.Address}); got != want {
+		if got := reachable(&listeners.Listener{Listen: listen, Address: listen.Address}); got != want {
 			t.Errorf("%v: %s, want %s", listen, got, want)
 		}
 	}

@@ -7,11 +7,11 @@ import (
 	"relevo/internal/config"
 	"relevo/internal/health/ask"
 	"relevo/internal/phrase"
-	"relevo/upgrader"
+	"relevo/upgrader/listeners"
 )
 
 // dialing connects to one worker.
-func dialing(l *upgrader.Listener, id string) func(context.Context) (net.Conn, error) {
+func dialing(l *listeners.Listener, id string) func(context.Context) (net.Conn, error) {
 	return func(ctx context.Context) (net.Conn, error) { return l.Dial(ctx, id) }
 }
 
@@ -34,7 +34,7 @@ func (m *Monitor) wholeTarget() (ask.Target, bool) {
 }
 
 // reachable is where this host reaches a TCP listener. Only IPv6 reaches one of tcp6:.
-func reachable(l *upgrader.Listener) string {
+func reachable(l *listeners.Listener) string {
 	if l.Network == config.TCP6 {
 		return phrase.Reachable(l.Address, "::1")
 	}

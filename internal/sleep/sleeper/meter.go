@@ -11,7 +11,7 @@ import (
 	"relevo/internal/sockdiag"
 	"relevo/pool"
 	"relevo/pool/machine"
-	"relevo/upgrader"
+	"relevo/upgrader/listeners"
 )
 
 // meter remembers what it needs of the last look.
@@ -65,9 +65,9 @@ func (m *meter) processors(now time.Time, workers []pool.Worker) float64 {
 }
 
 // open counts the connections in use at the listeners. If they cannot be seen, one counts.
-func (m *meter) open(listeners []*upgrader.Listener, idle time.Duration) (n int) {
+func (m *meter) open(sockets []*listeners.Listener, idle time.Duration) (n int) {
 	var ports []uint16
-	for _, l := range listeners {
+	for _, l := range sockets {
 		if l.Network.IsUnix() {
 			n += procnet.UnixClients(l.Inode())
 		} else if at, err := netip.ParseAddrPort(l.Address); err == nil && l.IsTCP() {

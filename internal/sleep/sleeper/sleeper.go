@@ -9,7 +9,7 @@ import (
 	"relevo/internal/config"
 	"relevo/internal/sleep"
 	"relevo/pool"
-	"relevo/upgrader"
+	"relevo/upgrader/listeners"
 )
 
 // Pool is what the sleeper needs of a pool of workers.
@@ -21,9 +21,9 @@ type Pool interface {
 
 // Listeners are the sockets at which clients wait.
 type Listeners interface {
-	Listeners() []*upgrader.Listener
+	Listeners() []*listeners.Listener
 	Inodes() map[uint64]bool
-	Queues() upgrader.Queues
+	Queues() listeners.Queues
 	AwaitClient(ctx context.Context) error
 	Rest(on bool) error
 }
@@ -201,8 +201,8 @@ func (s *Sleeper) fallAsleep(status pool.Status, reason string) bool {
 	if why != "" {
 		return false
 	}
-	listeners := s.o.Listeners()
-	if err := listeners.Rest(true); err != nil {
+	sockets := s.o.Listeners()
+	if err := sockets.Rest(true); err != nil {
 		s.o.Log.Warn("workers stay although no client comes", "err", err)
 		return false
 	}
@@ -211,7 +211,7 @@ func (s *Sleeper) fallAsleep(status pool.Status, reason string) bool {
 		return true
 	}
 	if !errors.Is(err, pool.ErrHandedOver) {
-		err = errors.Join(err, listeners.Rest(false))
+		err = errors.Join(err, sockets.Rest(false))
 	}
 	s.o.Log.Debug("not put to sleep", "err", err)
 	return false

@@ -16,7 +16,7 @@ import (
 	"relevo/internal/config"
 	"relevo/pool"
 	"relevo/pool/machine"
-	"relevo/upgrader"
+	"relevo/upgrader/listeners"
 )
 
 // tooLong is for what ends soon, also on a busy machine.
@@ -32,7 +32,7 @@ const soon = 100 * time.Millisecond
 type rig struct {
 	t *testing.T
 	*Sleeper
-	upgrader *upgrader.Upgrader
+	listeners *listeners.Set
 
 	mu      sync.Mutex
 	app     config.App
@@ -49,8 +49,8 @@ type rig struct {
 func newRig(t *testing.T, listen ...string) *rig {
 	t.Helper()
 	r := &rig{t: t, app: config.Default(), changed: make(chan struct{}), slept: make(chan string, 100),
-		woken: make(chan string, 100), upgrader: upgrader.New(upgrader.Options{})}
-	t.Cleanup(func() { r.upgrader.Close() })
+		woken: make(chan string, 100), listeners: listeners.New(listeners.Options{})}
+	t.Cleanup(func() { r.listeners.Close() })
 	for _, text := range listen {
 		l, err := config.ParseListen(text)
 		if err != nil {
@@ -58,7 +58,7 @@ func newRig(t *testing.T, listen ...string) *rig {
 		}
 		r.app.Listen = append(r.app.Listen, l)
 	}
-	if _, err := r.upgrader.Listen(r.app.Listen); err != nil {
+	if _, err := r.listeners.Listen(r.app.Listen); err != nil {
 		t.Fatal(err)
 	}
 	r.app.Workers, r.app.MostWorkers, r.app.Idle = 0, 4, soon
@@ -67,7 +67,7 @@ func newRig(t *testing.T, listen ...string) *rig {
 		Log:     slog.New(slog.DiscardHandler),
 		App:     func() config.App { r.mu.Lock(); defer r.mu.Unlock(); return r.app },
 		Changed: func() <-chan struct{} { r.mu.Lock(); defer r.mu.Unlock(); return r.changed },
-		Pool:    func() Pool { return r }, Listeners: func() Listeners { return r.upgrader },
+		Pool:    func() Pool { return r }, Listeners: func() Listeners { return r.listeners },
 		Fixed: func() bool { r.mu.Lock(); defer r.mu.Unlock(); return r.fixed },
 		Asked: func() time.Duration { return time.Hour },
 		Warn:  func(text string) { r.mu.Lock(); defer r.mu.Unlock(); r.warning = text },
@@ -161,7 +161,7 @@ func TestSleepsAndWakes(t *testing.T) {
 				if len(r.woken) > 0 {
 					t.Fatal("it wakes by itself")
 				}
-				client, err := net.Dial(network, r.upgrader.Listeners()[0].Address)
+				client, err := net.Dial(network, r.listeners.Listeners()[0].Address)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -172,14 +172,14 @@ func TestSleepsAndWakes(t *testing.T) {
 					t.Errorf("it wakes because %q", reason)
 				}
 				client.Close()
-				take(t, r.upgrader.Listeners()[0])
+				take(t, r.listeners.Listeners()[0])
 			}
 		})
 	}
 }
 
 // take takes what waits, as a worker would.
-func take(t *testing.T, l *upgrader.Listener) {
+func take(t *testing.T, l *listeners.Listener) {
 	t.Helper()
 	if l.Datagram() {
 		conn, err := net.FilePacketConn(l.File())
@@ -214,7 +214,7 @@ func TestInUse(t *testing.T) {
 		"unix": "unix:" + filepath.Join(t.TempDir(), "s")} {
 		r := newRig(t, listen)
 		m := meter{o: r.o}
-		l := r.upgrader.Listeners()[0]
+		l := r.listeners.Listeners()[0]
 		look := func() int { return m.sample(time.Now(), r.status, time.Hour).Open }
 		if n := look(); n != 0 {
 			t.Errorf("%s: %d connections before the first", network, n)
