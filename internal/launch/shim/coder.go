@@ -2,7 +2,8 @@ package shim
 
 // coder writes fields one after the other, or reads them again: numbers as eight bytes, the least
 // significant one first; texts and lists with their length before them. Packages of the standard
-// library that do such things are initialised too late for the shim.
+// library that do such things are initialised too late for the shim. What is written is only read:
+// orders of several workers share lists.
 type coder struct {
 	written []byte
 	reading bool
@@ -31,8 +32,9 @@ func (c *coder) unsigned(value *uint64) {
 
 func (c *coder) number(value *int) {
 	unsigned := uint64(*value)
-	c.unsigned(&unsigned)
-	*value = int(unsigned)
+	if c.unsigned(&unsigned); c.reading {
+		*value = int(unsigned)
+	}
 }
 
 func (c *coder) flag(value *bool) {
@@ -40,8 +42,9 @@ func (c *coder) flag(value *bool) {
 	if *value {
 		number = 1
 	}
-	c.number(&number)
-	*value = number == 1
+	if c.number(&number); c.reading {
+		*value = number == 1
+	}
 }
 
 // length hands over the length of something of which each part takes at least a byte.

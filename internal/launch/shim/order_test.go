@@ -3,6 +3,7 @@ package shim
 import (
 	"errors"
 	"reflect"
+	"sync"
 	"syscall"
 	"testing"
 )
@@ -33,6 +34,17 @@ func TestOrder(t *testing.T) {
 			t.Errorf("%d of %d bytes are read as %+v", n, len(bytes), got)
 		}
 	}
+}
+
+// TestOrderIsShared: workers that start at the same time share the lists of their orders, so an order
+// is written without a write to it. The race detector is what fails.
+func TestOrderIsShared(t *testing.T) {
+	order := whole()
+	var writers sync.WaitGroup
+	for range 2 {
+		writers.Go(func() { order.Bytes() })
+	}
+	writers.Wait()
 }
 
 // FuzzOrder: no order makes the shim panic, or take memory that it was not sent.
