@@ -13,7 +13,7 @@ type Sample struct {
 	Waiting int     // connections that no worker has accepted
 	Came    bool    // a client has come since the last look
 	Said    float64 // highest load of a worker by its own word
-	CPU     float64 // processors that all workers together have used since the last look
+	CPU     float64 // processors that all workers together use: Usage
 }
 
 // quiet is the use of processors of workers that do nothing to speak of.

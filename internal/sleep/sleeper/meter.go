@@ -16,10 +16,9 @@ import (
 
 // meter remembers what it needs of the last look.
 type meter struct {
-	o    Options
-	at   time.Time // of the last look
-	used map[string]time.Duration
-	told bool // that connections cannot be seen
+	o     Options
+	usage sleep.Usage
+	told  bool // that connections cannot be seen
 }
 
 // sample looks at everything but clients that have come and gone.
@@ -31,8 +30,7 @@ func (m *meter) sample(now time.Time, status pool.Status, idle time.Duration) sl
 			s.Said = max(s.Said, *w.Load)
 		}
 	}
-	s.CPU = m.processors(now, status.Workers)
-	m.at = now
+	s.CPU = m.processors(now, status.Workers, idle)
 	return s
 }
 
@@ -43,25 +41,15 @@ func held(status pool.Status) bool {
 		slices.ContainsFunc(status.Workers, func(w pool.Worker) bool { return !serves(w) })
 }
 
-// processors is how many the workers have used since the last look.
-func (m *meter) processors(now time.Time, workers []pool.Worker) float64 {
-	used := map[string]time.Duration{}
-	var spent time.Duration
+// processors is how many the workers use.
+func (m *meter) processors(now time.Time, workers []pool.Worker, idle time.Duration) float64 {
+	total := map[string]time.Duration{}
 	for _, w := range workers {
-		total, err := launch.PlaceOf(w.PID).CPU()
-		if err != nil {
-			continue // it has ended
-		}
-		used[w.ID] = total
-		if before, known := m.used[w.ID]; known {
-			spent += max(total-before, 0)
+		if used, err := launch.PlaceOf(w.PID).CPU(); err == nil { // else it has ended
+			total[w.ID] = used
 		}
 	}
-	m.used = used
-	if took := now.Sub(m.at); took > 0 && !m.at.IsZero() {
-		return float64(spent) / float64(took)
-	}
-	return 0
+	return m.usage.Processors(now, idle, total)
 }
 
 // open counts the connections in use at the listeners. If they cannot be seen, one counts.
