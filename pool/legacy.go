@@ -48,6 +48,7 @@ type MemberLegacy struct {
 	ReadyBy    string          `json:"ready_by,omitempty"`
 	Text       string          `json:"text,omitempty"`
 	Load       *float64        `json:"load,omitempty"`
+	Measured   bool            `json:"load_measured,omitempty"`
 	Open       int             `json:"open,omitempty"`
 	Pinged     time.Time       `json:"pinged,omitzero"`
 	Canary     bool            `json:"canary,omitempty"`
@@ -171,7 +172,8 @@ func (p *Pool) legacy(processes map[int]ProcessLegacy) Legacy {
 func (m *member) legacy(process json.RawMessage) MemberLegacy {
 	return MemberLegacy{
 		ID: m.id, Slot: m.slot, Generation: m.generation, State: m.state, Started: m.started, Ready: m.ready,
-		Cause: m.cause, Leaving: m.leaving, ReadyBy: m.readyBy, Text: m.text, Load: m.load, Open: m.open, Pinged: m.pinged,
+		Cause: m.cause, Leaving: m.leaving, ReadyBy: m.readyBy, Text: m.text, Load: m.load, Measured: m.loadMeasured,
+		Open: m.open, Pinged: m.pinged,
 		Canary: m.canary, Asked: m.asked, Hung: m.hung, Signalled: m.signalled, Abandoned: m.abandoned, Process: process,
 	}
 }
@@ -179,8 +181,8 @@ func (m *member) legacy(process json.RawMessage) MemberLegacy {
 func (m MemberLegacy) member() *member {
 	return &member{
 		id: m.ID, slot: m.Slot, generation: m.Generation, state: m.State, started: m.Started, ready: m.Ready,
-		cause: m.Cause, leaving: m.Leaving, readyBy: m.ReadyBy, text: m.Text, load: m.Load, open: m.Open,
-		pinged: m.Pinged,
+		cause: m.Cause, leaving: m.Leaving, readyBy: m.ReadyBy, text: m.Text, load: m.Load, loadMeasured: m.Measured,
+		open: m.Open, pinged: m.Pinged,
 		canary: m.Canary, asked: m.Asked, hung: m.Hung, signalled: m.Signalled, abandoned: m.Abandoned,
 	}
 }

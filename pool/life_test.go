@@ -95,7 +95,12 @@ func TestLifeDetails(t *testing.T) {
 		wantEqual(t, "ready by", ready.How, "notify")
 		wantEqual(t, "ready after", *ready.DurationMS, 1500)
 		wantEqual(t, "addresses", r.last(pool.KindListening).Addresses, []string{":80", ":443"})
+		p.Say(ipc.Load{Value: 0.9, Measured: true})
+		worker := r.status().Workers[0]
+		wantEqual(t, "load", *worker.Load, 0.9)
+		wantEqual(t, "measured", worker.LoadMeasured, true)
 		p.Disconnect("line too long")
+		wantEqual(t, "load without a channel", r.status().Workers[0].Load == nil, true)
 		wantEqual(t, "disconnect", r.last(pool.KindDisconnect).Reason, "line too long")
 		if err := r.Stop(); err != nil {
 			t.Error(err)

@@ -88,6 +88,7 @@ type member struct {
 	readyBy              string
 	text                 string
 	load                 *float64 // nil: it has not told
+	loadMeasured         bool     // by relevo's own code in it
 	wrongLoad            bool     // it was told that this worker reports a load that is no number
 	open                 int
 	pinged               time.Time // when it last gave a sign of life by itself; zero: it has not

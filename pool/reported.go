@@ -90,6 +90,7 @@ func (p *Pool) noted(m *member, r Report) {
 	case Flooding:
 		p.publishFor(m, Event{Kind: KindFlood, Text: r.What})
 	case Disconnected:
+		m.load, m.loadMeasured = nil, false // it cannot report another one
 		p.publishFor(m, Event{Kind: KindDisconnect, Reason: r.Reason})
 	default:
 		panic(fmt.Sprintf("internal error: pool: unknown report %T", r))
@@ -155,7 +156,7 @@ func (p *Pool) said(m *member, message ipc.Message) {
 func (p *Pool) loadSaid(m *member, l ipc.Load) {
 	if l.Wrong == "" {
 		value := min(max(l.Value, 0), maxLoad)
-		m.load = &value
+		m.load, m.loadMeasured = &value, l.Measured
 		p.loads.hear(m.load)
 		return
 	}

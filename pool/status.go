@@ -49,15 +49,17 @@ type Worker struct {
 	// ReadyBy says how relevo knew that the worker was ready: said (its own message),
 	// accepted (it accepted a connection), observed (it was waiting for connections), delay,
 	// or alive.
-	ReadyBy  string      `json:"ready_by,omitempty"`
-	Retry    time.Time   `json:"retry,omitzero"` // backoff: when the next spawn is due
-	Until    time.Time   `json:"until,omitzero"` // draining, stopping: when relevo's patience ends
-	Respawns int         `json:"respawns"`       // of the slot, since the master started
-	Release  *Info       `json:"release,omitempty"`
-	Text     string      `json:"text,omitempty"` // the worker's own status line
-	Load     *float64    `json:"load,omitempty"` // by its own word; 1 is all that it can do
-	Open     int         `json:"open,omitempty"` // draining: connections left, as the worker reports
-	LastExit *ExitStatus `json:"last_exit,omitempty"`
+	ReadyBy  string    `json:"ready_by,omitempty"`
+	Retry    time.Time `json:"retry,omitzero"` // backoff: when the next spawn is due
+	Until    time.Time `json:"until,omitzero"` // draining, stopping: when relevo's patience ends
+	Respawns int       `json:"respawns"`       // of the slot, since the master started
+	Release  *Info     `json:"release,omitempty"`
+	Text     string    `json:"text,omitempty"` // the worker's own status line
+	Load     *float64  `json:"load,omitempty"` // by its own word; 1 is all that it can do
+	// LoadMeasured says that relevo has measured Load in a Node worker (node_load).
+	LoadMeasured bool        `json:"load_measured,omitempty"`
+	Open         int         `json:"open,omitempty"` // draining: connections left, as the worker reports
+	LastExit     *ExitStatus `json:"last_exit,omitempty"`
 	// LastPing is when it last gave a sign of life to its watchdog: WATCHDOG=1, or an answer to a ping.
 	LastPing time.Time `json:"last_ping,omitzero"`
 	Health   *Health   `json:"health,omitempty"` // if there is a health check
@@ -100,7 +102,7 @@ func (p *Pool) describe(row machine.Row) Worker {
 	if m := p.members[row.Worker]; m != nil {
 		w.ID, w.PID = strconv.Itoa(m.id), m.pid()
 		w.Started, w.Ready, w.ReadyBy, w.Text, w.Open = m.started, m.ready, m.readyBy, m.text, m.open
-		w.Load, w.LastPing = m.load, m.pinged
+		w.Load, w.LoadMeasured, w.LastPing = m.load, m.loadMeasured, m.pinged
 	}
 	w.Release = p.info(row.Generation)
 	return w

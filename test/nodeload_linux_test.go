@@ -40,3 +40,20 @@ require('node:http').createServer((request, response) => response.end(String(pro
 	}
 	s.stop()
 }
+
+// TestNodeLoadSleeps: a Node worker that reports its load sleeps without clients, although its timers
+// and the health checks have the event loop do something in each second.
+func TestNodeLoadSleeps(t *testing.T) {
+	t.Parallel()
+	const timers = `
+const spin = (ms) => { for (const end = Date.now() + ms; Date.now() < end;); };
+setInterval(() => spin(5), 250);
+require('node:http').createServer((request, response) => { spin(5); response.end(); }).listen(0, '127.0.0.1');`
+	s := nodeSite(t, timers, "--node-load", "-n", "0..1", "--idle", "2s", "--health", "/", "--health-interval", "1s")
+	s.await("a load", func() bool {
+		status := s.status()
+		return len(status.Workers) == 1 && status.Workers[0].Load != nil && *status.Workers[0].Load > 0
+	})
+	s.sleeps()
+	s.stop()
+}

@@ -64,7 +64,9 @@ type Status struct {
 // Load says how busy the worker is: 1 is all that it can do.
 type Load struct {
 	Value float64 `json:"value"`
-	Wrong string  `json:"-"` // the value that is no number
+	// Measured says that relevo's own code in a Node worker has measured it: it is not the program's word.
+	Measured bool   `json:"measured,omitempty"`
+	Wrong    string `json:"-"` // the value that is no number
 }
 
 // Drain asks the worker to quiesce and drain. After DeadlineMS milliseconds the
@@ -270,7 +272,10 @@ func decode[M Message](line []byte) (Message, error) {
 // decodeLoad accepts a value that is no number: a worker that reports nothing useful has done no
 // harm to the channel.
 func decodeLoad(line []byte) Load {
-	var l struct{ Value json.RawMessage }
+	var l struct {
+		Value    json.RawMessage
+		Measured json.RawMessage
+	}
 	if json.Unmarshal(line, &l) != nil || len(l.Value) == 0 {
 		return Load{Wrong: "nothing"}
 	}
@@ -278,7 +283,7 @@ func decodeLoad(line []byte) Load {
 	if json.Unmarshal(l.Value, &value) != nil || value == nil {
 		return Load{Wrong: string(l.Value[:min(len(l.Value), maxBegin)])}
 	}
-	return Load{Value: *value}
+	return Load{Value: *value, Measured: string(l.Measured) == "true"}
 }
 
 // kindOf returns the value of the "relevo" key. A value that is not a string

@@ -20,6 +20,7 @@ var onTheWire = []struct {
 	{Drained{}, `{"relevo":"drained"}`},
 	{Status{Text: "é \"quoted\"\nline"}, `{"relevo":"status","text":"é \"quoted\"\nline"}`},
 	{Load{Value: 0.7}, `{"relevo":"load","value":0.7}`},
+	{Load{Value: 0.7, Measured: true}, `{"relevo":"load","value":0.7,"measured":true}`},
 	{Drain{DeadlineMS: 30000}, `{"relevo":"drain","deadline_ms":30000}`},
 	{
 		State{Slot: 0, Generation: 3, Workers: []Peer{
@@ -75,6 +76,7 @@ func TestDecode(t *testing.T) {
 		`{"relevo":"state","workers":null}`:                   State{},
 		`{"relevo":"draining","open":3,"open_websockets":[]}`: Draining{Open: 3},
 		`{"relevo":"load","value":"abc"}`:                     Load{Wrong: `"abc"`},
+		`{"relevo":"load","value":1,"measured":"yes"}`:        Load{Value: 1},
 		`{"relevo":"load","value":null}`:                      Load{Wrong: "null"},
 		`{"relevo":"load","value":1e999}`:                     Load{Wrong: "1e999"},
 		`{"relevo":"load"}`:                                   Load{Wrong: "nothing"},

@@ -98,7 +98,7 @@ function install() {
       before = now;
       if (value === last || !process.connected) return;
       last = value;
-      send.call(process, { relevo: 'load', value }, () => {});
+      send.call(process, { relevo: 'load', value, measured: true }, () => {});
     }), 1000).unref();
   }
 

@@ -21,12 +21,16 @@ type meter struct {
 	told  bool // that connections cannot be seen
 }
 
+// mostly is the load above which one that relevo has measured itself is work. Less than that may be
+// health checks, and the program's timers.
+const mostly = 0.5
+
 // sample looks at everything but clients that have come and gone.
 func (m *meter) sample(now time.Time, status pool.Status, idle time.Duration) sleep.Sample {
 	s := sleep.Sample{Held: held(status), Waiting: m.o.Listeners().Queues().Waiting}
 	s.Open = m.open(m.o.Listeners().Listeners(), idle)
 	for _, w := range status.Workers {
-		if w.Load != nil {
+		if w.Load != nil && (!w.LoadMeasured || *w.Load > mostly) {
 			s.Said = max(s.Said, *w.Load)
 		}
 	}

@@ -234,7 +234,7 @@ func TestInUse(t *testing.T) {
 // that is over, it does.
 func TestStaysAwake(t *testing.T) {
 	t.Parallel()
-	load := 0.1
+	load, much := 0.1, 0.6
 	for name, set := range map[string]func(r *rig, on bool){
 		"fixed": func(r *rig, on bool) { r.fixed = on },
 		"rolling": func(r *rig, on bool) {
@@ -255,6 +255,12 @@ func TestStaysAwake(t *testing.T) {
 		"load": func(r *rig, on bool) {
 			if r.status.Workers[0].Load = nil; on {
 				r.status.Workers[0].Load = &load
+			}
+		},
+		"measured load": func(r *rig, on bool) {
+			w := &r.status.Workers[0]
+			if w.Load, w.LoadMeasured = nil, on; on {
+				w.Load = &much
 			}
 		},
 		"other numbers": func(r *rig, on bool) {
@@ -281,6 +287,17 @@ func TestStaysAwake(t *testing.T) {
 			r.await(r.slept)
 		})
 	}
+}
+
+// TestSleepsWithMeasuredLoad: what relevo measures in a Node worker is no word of the program that it
+// has work to do.
+func TestSleepsWithMeasuredLoad(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, "127.0.0.1:0")
+	load := mostly
+	r.status.Workers[0].Load, r.status.Workers[0].LoadMeasured = &load, true
+	r.run()
+	r.await(r.slept)
 }
 
 // TestWakesWithoutClient: a pool that sleeps and may not wakes.
