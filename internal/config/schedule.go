@@ -44,8 +44,8 @@ func scheduleSettings() []Setting {
 		one("schedule.timezone", "schedule-timezone", zone, Live, func(a *App) *string { return &a.Schedule.Zone },
 			"time zone of the schedule (default: that of the machine)"),
 		one("schedule.jitter", "schedule-jitter", duration(), Live, func(a *App) *time.Duration { return &a.Schedule.Jitter },
-			"delay of each roll by the clock, another one for each app and day, from 0 to this; so that not all machines roll "+
-				"at once"),
+			"delay of each roll by the clock, another one for each app, machine and day, from 0 to this; so that not all "+
+				"machines roll at once"),
 	}
 }
 

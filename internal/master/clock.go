@@ -2,6 +2,7 @@ package master
 
 import (
 	"context"
+	"os"
 	"time"
 
 	"relevo/internal/config"
@@ -19,7 +20,11 @@ type clock struct {
 	changed func() <-chan struct{}
 	status  func() (pool.Status, error)
 	roll    func(cause string)
+	machine string // name of this one
 }
+
+// who differs between apps and between machines, so that jitter spreads both.
+func (c clock) who() string { return c.app().Name + " on " + c.machine }
 
 // postponed is how long a roll by the clock waits for another roll.
 const postponed = time.Minute
@@ -56,24 +61,28 @@ func (c clock) due(asked time.Time) time.Time {
 	now := time.Now()
 	status, err := c.status()
 	if err == nil && !status.Asleep.IsZero() { // the roll will begin when the next client comes
-		return plan.Due(c.app().Name, latest(status.Asleep, asked))
+		return plan.Due(c.who(), latest(status.Asleep, asked))
 	}
 	if err != nil || status.State != string(machine.Running) {
 		return now.Add(postponed)
 	}
-	return plan.Due(c.app().Name, since(status.Workers, asked, now))
+	return plan.Due(c.who(), since(status.Workers, asked, now))
 }
 
 // next returns when the next roll by the clock is due, for `relevo status`.
-func (c clock) next(workers []pool.Worker, now time.Time) time.Time {
+func (c clock) next(status pool.Status, now time.Time) time.Time {
 	plan, on := planOf(c.app())
 	if !on {
 		return time.Time{}
 	}
-	if due := plan.Due(c.app().Name, since(workers, time.Time{}, now)); due.After(now) {
+	after := status.Asleep
+	if after.IsZero() {
+		after = since(status.Workers, time.Time{}, now)
+	}
+	if due := plan.Due(c.who(), after); due.After(now) {
 		return due
 	}
-	return plan.Due(c.app().Name, now)
+	return plan.Due(c.who(), now)
 }
 
 func planOf(app config.App) (schedule.Plan, bool) {
@@ -121,6 +130,7 @@ func waitOr(ctx context.Context, until time.Time, changed <-chan struct{}) bool 
 }
 
 func (m *Master) clock() clock {
-	return clock{app: m.app, changed: m.changed.Wait, roll: m.requestRoll,
+	host, _ := os.Hostname() // without a name it is empty
+	return clock{machine: host, app: m.app, changed: m.changed.Wait, roll: m.requestRoll,
 		status: func() (pool.Status, error) { return m.running().Status() }}
 }

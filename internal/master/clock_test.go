@@ -76,7 +76,8 @@ func TestClockWaits(t *testing.T) {
 func TestNextRollShown(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 11, 26, 12, 0, 0, 0, time.UTC)
-	serving := []pool.Worker{{State: string(machine.Serving), Started: now.AddDate(0, 0, -3)}}
+	workers := []pool.Worker{{State: string(machine.Serving), Started: now.AddDate(0, 0, -3)}}
+	serving := pool.Status{Workers: workers}
 	c := (&clockRig{}).clock()
 	if got := c.next(serving, now); !got.Equal(time.Date(2026, 11, 27, 4, 0, 0, 0, time.UTC)) {
 		t.Errorf("%s", got)
@@ -86,7 +87,40 @@ func TestNextRollShown(t *testing.T) {
 		t.Errorf("without a schedule: %s", got)
 	}
 	// A clock that was set back by a year.
-	if got := since(serving, now.AddDate(1, 0, 0), now.AddDate(0, 0, -10)); !got.Equal(now.AddDate(0, 0, -10)) {
+	if got := since(workers, now.AddDate(1, 0, 0), now.AddDate(0, 0, -10)); !got.Equal(now.AddDate(0, 0, -10)) {
 		t.Errorf("since %s", got)
+	}
+}
+
+// jittered is a clock on some machine, with a jitter of an hour.
+func jittered(machine string) clock {
+	c := (&clockRig{}).clock()
+	app := c.app()
+	app.Schedule.Jitter = time.Hour
+	c.app, c.machine = func() config.App { return app }, machine
+	return c
+}
+
+// TestJitterOfMachines: the same app does not roll at once on all machines.
+func TestJitterOfMachines(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 11, 26, 12, 0, 0, 0, time.UTC)
+	times := map[time.Time]bool{}
+	for _, machine := range []string{"a", "b", "c", "d", "e", "f", "g", "h"} {
+		times[jittered(machine).next(pool.Status{}, now)] = true
+	}
+	if len(times) < 6 {
+		t.Errorf("eight machines roll at %d times", len(times))
+	}
+}
+
+// TestNextRollShownAsleep: the delay of a roll that is due while the app sleeps is shown.
+func TestNextRollShownAsleep(t *testing.T) {
+	t.Parallel()
+	c := jittered("a")
+	status := pool.Status{Asleep: time.Date(2026, 11, 26, 3, 0, 0, 0, time.UTC)}
+	due := c.next(status, status.Asleep)
+	if late := due.Add(-time.Second); !c.next(status, late).Equal(due) {
+		t.Errorf("at %s the next roll is shown at %s, and it is due at %s", late, c.next(status, late), due)
 	}
 }

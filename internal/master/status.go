@@ -32,6 +32,6 @@ func (m *Master) Status() (control.Status, error) {
 	}
 	m.health.Describe(&s)
 	m.scaler.Describe(&s)
-	s.NextRoll = m.clock().next(status.Workers, time.Now())
+	s.NextRoll = m.clock().next(status, time.Now())
 	return s, nil
 }

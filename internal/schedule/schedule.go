@@ -104,15 +104,15 @@ func (p Plan) Next(after time.Time) time.Time {
 	}
 }
 
-// Due is Next, delayed by up to jitter. The delay differs between apps and between times; for the
-// same app and time it is always the same.
-func (p Plan) Due(app string, after time.Time) time.Time {
+// Due is Next, delayed by up to jitter. The delay depends on the time and on who asks, such as an app
+// on a machine; for both it is always the same.
+func (p Plan) Due(who string, after time.Time) time.Time {
 	next := p.Next(after)
 	if next.IsZero() || p.jitter <= 0 {
 		return next
 	}
 	sum := fnv.New64a()
-	fmt.Fprintf(sum, "%s %d", app, next.Unix())
+	fmt.Fprintf(sum, "%s %d", who, next.Unix())
 	return next.Add(time.Duration(sum.Sum64() % uint64(p.jitter)))
 }
 
