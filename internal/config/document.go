@@ -106,7 +106,20 @@ func (d *document) syntaxError(err error) (Position, error) {
 		// it begins.
 		offset = min(max(cap(d.text.data)-cap(syntax.Highlight), 0), offset)
 	}
-	return d.text.position(offset), fmt.Errorf("cannot read this as TOML: %w", err)
+	at := d.text.position(offset)
+	return at, fmt.Errorf("cannot read this as TOML: %w%s", err, d.text.unquotedRange(at.Line))
+}
+
+// unquotedRange says how to write a line such as workers = 2..8.
+func (t numbered) unquotedRange(line int) string {
+	text, _, _ := strings.Cut(string(t.data[t.lines[line-1]:]), "\n")
+	key, value, _ := strings.Cut(text, "=")
+	value, _, _ = strings.Cut(value, "#")
+	value = strings.TrimSpace(value)
+	if _, err := ParseWorkerRange(value); err != nil || !strings.Contains(value, "..") {
+		return ""
+	}
+	return fmt.Sprintf("; write %s = %q", strings.TrimSpace(key), value)
 }
 
 // entry reads one expression. The path of a key in a table begins with the

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -73,11 +74,13 @@ func TestFileErrors(t *testing.T) {
 		"listener = [{address=\":1\",name=2}]": `1:32: cannot use an integer for listener.name`,
 
 		// values, units, ranges
-		`name = "a/b"`:                   `1:8: cannot use "a/b" as a name`,
-		`name = "all"`:                   `1:8: cannot call an app "all", which commands take for every app`,
-		`name = ""`:                      `1:8: cannot use an empty text`,
-		`name = "a\u0000"`:               `1:8: cannot use the value of name: it has a NUL byte`,
-		`command = []`:                   `1:11: cannot run: no command given`,
+		`name = "a/b"`:     `1:8: cannot use "a/b" as a name`,
+		`name = "all"`:     `1:8: cannot call an app "all", which commands take for every app`,
+		`name = ""`:        `1:8: cannot use an empty text`,
+		`name = "a\u0000"`: `1:8: cannot use the value of name: it has a NUL byte`,
+		`command = []`:     `1:11: cannot run: no command given`,
+		`workers = "2-8"`: `1:11: cannot use "2-8" as a number of workers: 1 to 1024, or auto, max or 0 (here ` +
+			strconv.Itoa(CPUs()) + `); "2..8" is as many as the load needs`,
 		`workers = -1`:                   `1:11: cannot use "-1" as a number of workers: 1 to 1024, or auto`,
 		`workers = 99999999999999999999`: `1:11: cannot use "99999999999999999999" as a number of workers`,
 		`listen = ["shop:1"]`: `1:11: cannot listen on "shop:1": "shop" is neither ` +
@@ -153,6 +156,8 @@ func TestFileErrors(t *testing.T) {
 		// syntax
 		`surge 3`:                  `1:7: cannot read this as TOML: `,
 		"surge = 3\nname = \"shop": `cannot read this as TOML: unterminated basic string`,
+		"workers = 2..8 # few":     `decimal point must be followed by a digit; write workers = "2..8"`,
+		"workers = 0..4":           `; write workers = "0..4"`,
 		"surge = 03":               `1:9: cannot read this as TOML: integers cannot have leading zeroes`,
 		"größe = 1":                `1:3: cannot read this as TOML: `,
 		"name = \"größe\" x":       `1:16: cannot read this as TOML: `, // columns are characters

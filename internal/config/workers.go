@@ -33,6 +33,9 @@ func ParseWorkerRange(text string) (WorkerRange, error) {
 	low, high, ranges := strings.Cut(text, "..")
 	if !ranges {
 		n, err := ParseWorkers(text)
+		if err != nil {
+			err = fmt.Errorf(`%w; "2..8" is as many as the load needs`, err)
+		}
 		return WorkerRange{Least: n}, err
 	}
 	wrong := func(why string) error {
