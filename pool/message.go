@@ -43,6 +43,10 @@ func (t Target) matches(m *member) bool {
 // ErrNoWorker is returned by Send and Signal if no worker matches the target.
 var ErrNoWorker = errors.New("pool: no such worker")
 
+// ErrAsleep is returned by Send and Signal if there is no worker because the pool sleeps.
+var ErrAsleep = errors.New("the app is asleep, so it has no workers; relevo scale 1 starts one, and relevo scale auto " +
+	"lets the app sleep again")
+
 // Send sends an application message, one JSON value, to the workers chosen. It
 // returns the ids of those whose channel took it; the error joins the reasons of
 // the others.
@@ -64,7 +68,7 @@ func (p *Pool) Signal(t Target, sig syscall.Signal) (reached []string, err error
 }
 
 func (p *Pool) each(t Target, do func(*member) error) (reached []string, err error) {
-	matched := false
+	matched, asleep := false, false
 	callErr := p.unfrozen(func() {
 		for _, id := range slices.Sorted(maps.Keys(p.members)) {
 			m := p.members[id]
@@ -78,12 +82,16 @@ func (p *Pool) each(t Target, do func(*member) error) (reached []string, err err
 			}
 			reached = append(reached, strconv.Itoa(m.id))
 		}
+		asleep = !p.machine.View().Asleep.IsZero()
 	})
 	if callErr != nil {
 		return nil, callErr
 	}
-	if !matched {
-		return nil, fmt.Errorf("cannot reach %s: %w", t, ErrNoWorker)
+	switch {
+	case matched:
+		return reached, err
+	case asleep:
+		return nil, fmt.Errorf("cannot reach %s: %w", t, ErrAsleep)
 	}
-	return reached, err
+	return nil, fmt.Errorf("cannot reach %s: %w", t, ErrNoWorker)
 }

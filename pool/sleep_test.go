@@ -1,6 +1,8 @@
 package pool_test
 
 import (
+	"errors"
+	"syscall"
 	"testing"
 	"testing/synctest"
 
@@ -24,6 +26,10 @@ func TestSleep(t *testing.T) {
 		event := r.last(pool.KindSleep)
 		wantEqual(t, "event", []any{event.From, event.Reason}, []any{2, "no client"})
 		wantEqual(t, "again", r.Sleep("again"), nil)
+		_, failed := r.Send(pool.Target{}, []byte(`1`))
+		wantEqual(t, "send", errors.Is(failed, pool.ErrAsleep), true)
+		_, failed = r.Signal(pool.Target{}, syscall.SIGUSR1)
+		wantEqual(t, "signal", errors.Is(failed, pool.ErrAsleep), true)
 		if _, _, err := r.Resize(to(0)); err != nil {
 			t.Errorf("resize to 0 while asleep: %v", err)
 		}

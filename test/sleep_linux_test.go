@@ -70,6 +70,9 @@ func TestSleep(t *testing.T) {
 			t.Errorf("relevo %v says\n%s", args, said)
 		}
 	}
+	if code, said := s.relevo("send", "1"); code != 75 || !strings.Contains(said, "relevo scale 1 starts one") {
+		t.Errorf("send to an app that sleeps: exit status %d: %s", code, said)
+	}
 	s.answered(address, "version 1")
 	events.await(pool.KindWake, 1)
 

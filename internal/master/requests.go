@@ -110,8 +110,12 @@ func (q *requests) Signal(t pool.Target, sig syscall.Signal) (reached []string, 
 	return reached, usage(err)
 }
 
-// usage marks the error for a worker that does not exist as a mistake of the caller.
+// usage marks the error for a worker that does not exist as a mistake of the caller. If there is
+// none because the app is asleep, the caller may try again later.
 func usage(err error) error {
+	if errors.Is(err, pool.ErrAsleep) {
+		return control.WithExit(err, control.ExitBusy)
+	}
 	for _, mistake := range []error{pool.ErrNoWorker, ipc.ErrReserved, ipc.ErrLineTooLong} {
 		if errors.Is(err, mistake) {
 			return control.WithExit(err, control.ExitUsage)
