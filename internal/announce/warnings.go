@@ -13,6 +13,7 @@ const (
 	HealthWarning   = "health"   // all workers fail their check
 	UpgradeWarning  = "upgrade"  // a new relevo could not take over
 	SleepWarning    = "sleep"    // workers stay, although none is needed
+	ScaleWarning    = "scale"    // the load needs workers for which there is no memory
 	ShortageWarning = "shortage" // the master could not start a worker
 	MetricsWarning  = "metrics"  // their address is taken
 )

@@ -52,6 +52,7 @@ func newMaster(o Options) *Master {
 		Log: o.Log, App: c.app, Changed: m.changed.Wait, Slowness: c.health.Slowness,
 		Pool:      func() scaler.Pool { return c.running() },
 		Listeners: func() scaler.Listeners { return c.listeners.Set },
+		Warn:      func(text string) { c.announcer.Warnings.Set(announce.ScaleWarning, text) },
 	})
 	c.sleeper = sleeper.New(sleeper.Options{
 		Log: o.Log, App: c.app, Changed: m.changed.Wait, Fixed: c.scaler.Fixed, Asked: c.health.Asked,

@@ -39,13 +39,15 @@ type Options struct {
 	// Slowness is how late the answers to the health check are that came since a time; 1: as
 	// late as the timeout.
 	Slowness func(since time.Time) float64
-	Now      func() time.Time // nil: time.Now
+	Warn     func(text string) // replaces the warning of relevo status; empty: there is none
+	Now      func() time.Time  // nil: time.Now
 }
 
 // Scaler changes the number of workers of one pool.
 type Scaler struct {
-	o    Options
-	wake chan struct{} // a user has changed something; holds one
+	o     Options
+	wake  chan struct{} // a user has changed something; holds one
+	short shortage      // only Run uses it
 
 	mu    sync.Mutex
 	state state
@@ -64,7 +66,7 @@ func New(o Options) *Scaler {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	return &Scaler{o: o, wake: make(chan struct{}, 1)}
+	return &Scaler{o: o, wake: make(chan struct{}, 1), short: shortage{log: o.Log, warn: o.Warn}}
 }
 
 // Fix has the number of workers stay what a user wants, or, with false, follow the load
@@ -137,6 +139,7 @@ func (s *Scaler) scale(ctx context.Context, r config.WorkerRange) {
 	var decider *autoscale.Decider
 	m := meter{o: s.o}
 	quiet := 0 // looks in a row
+	defer s.short.end()
 	for {
 		changed := s.o.Changed()
 		if ctx.Err() != nil || s.numbers() != r || !s.follow(r) {
@@ -147,6 +150,7 @@ func (s *Scaler) scale(ctx context.Context, r config.WorkerRange) {
 		if err == nil && !status.Asleep.IsZero() {
 			decider, m, quiet = nil, meter{o: s.o}, 0
 			s.decided("", time.Time{})
+			s.short.end()
 			s.rest(ctx, changed)
 			continue
 		}
@@ -182,15 +186,7 @@ func (s *Scaler) look(decider *autoscale.Decider, m *meter, status pool.Status) 
 	now := s.o.Now()
 	sample := m.sample(now, status)
 	d := decider.Decide(now, sample)
-	if d.Workers > sample.Workers {
-		wanted := d.Workers
-		d = d.Within(sample.Workers, m.room(status))
-		if d.Workers < wanted {
-			s.o.Log.Warn("memory is short: fewer workers are started than the load needs", "wanted", wanted,
-				"workers", d.Workers)
-		}
-	}
-	if d.Workers == sample.Workers {
+	if d = s.withinMemory(d, now, sample.Workers, m, status); d.Workers == sample.Workers {
 		return d
 	}
 	_, _, err := s.o.Pool().ResizeFor(d.Reason, func(n int) (int, error) {
@@ -205,6 +201,21 @@ func (s *Scaler) look(decider *autoscale.Decider, m *meter, status pool.Status) 
 	}
 	m.changed = now
 	s.decided(d.Reason, now)
+	return d
+}
+
+// withinMemory reduces a growth to the workers for which there is memory.
+func (s *Scaler) withinMemory(d autoscale.Decision, now time.Time, workers int, m *meter,
+	status pool.Status) autoscale.Decision {
+	needed := d.Workers
+	if needed > workers {
+		d = d.Within(workers, m.room(status))
+	}
+	if d.Workers < needed {
+		s.short.note(now, needed, d.Workers, s.o.App())
+	} else {
+		s.short.enough(now)
+	}
 	return d
 }
 

@@ -34,6 +34,8 @@ type rig struct {
 	looks   chan struct{} // one for each look at the pool
 	resized []string
 	busy    chan struct{} // closed when a worker says that it is busy
+	log     strings.Builder
+	warning string
 }
 
 func newRig(t *testing.T, numbers string) *rig {
@@ -43,7 +45,7 @@ func newRig(t *testing.T, numbers string) *rig {
 	r.configure(t, numbers)
 	r.slots(r.app.Workers)
 	r.Scaler = New(Options{
-		Log: slog.New(slog.DiscardHandler),
+		Log: slog.New(slog.NewTextHandler(&r.log, nil)), Warn: func(text string) { r.warning = text },
 		App: func() config.App { r.mu.Lock(); defer r.mu.Unlock(); return r.app },
 		Changed: func() <-chan struct{} {
 			r.mu.Lock()
@@ -178,10 +180,20 @@ func TestMemory(t *testing.T) {
 	if r.status.Slots != 1 {
 		t.Fatalf("%d workers although memory is short", r.status.Slots)
 	}
+	const text = "memory is short: the load needs 2 workers, and there is memory for 1"
+	if want := text + "; free memory, or lower memory_reserve (1048576TiB)"; r.warning != want {
+		t.Errorf("the status warns %q, want %q", r.warning, want)
+	}
+	if n := strings.Count(r.log.String(), text); n != 1 {
+		t.Errorf("the log has it %d times:\n%s", n, &r.log)
+	}
 	r.app.Limits.MemoryReserve = 0
 	r.lookFor(d, m, 10*time.Second)
 	if r.status.Slots != 3 {
 		t.Errorf("%d workers although there is memory", r.status.Slots)
+	}
+	if r.lookFor(d, m, time.Minute); r.warning != "" {
+		t.Errorf("the status warns %q although there is memory", r.warning)
 	}
 }
 
