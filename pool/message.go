@@ -44,8 +44,8 @@ func (t Target) matches(m *member) bool {
 var ErrNoWorker = errors.New("pool: no such worker")
 
 // ErrAsleep is returned by Send and Signal if there is no worker because the pool sleeps.
-var ErrAsleep = errors.New("the app is asleep, so it has no workers; relevo scale 1 starts one, and relevo scale auto " +
-	"lets the app sleep again")
+var ErrAsleep = errors.New("the app is asleep, so it has no workers; relevo scale 1 starts one, and " +
+	"relevo scale auto lets the app sleep again")
 
 // Send sends an application message, one JSON value, to the workers chosen. It
 // returns the ids of those whose channel took it; the error joins the reasons of
