@@ -19,6 +19,7 @@ type Legacy struct {
 	Machine    machine.Legacy          `json:"machine"`
 	Members    []MemberLegacy          `json:"members"`
 	Slots      map[int]SlotLegacy      `json:"slots"`
+	Waking     bool                    `json:"waking,omitempty"`
 	Generation int                     `json:"generation"` // the highest given out
 	Releases   map[int]json.RawMessage `json:"releases"`   // by generation
 	Rolls      map[int]RollResult      `json:"rolls,omitempty"`
@@ -144,7 +145,8 @@ func (p *Pool) legacy(processes map[int]ProcessLegacy) Legacy {
 		Machine: p.machine.Legacy(), Members: []MemberLegacy{}, Slots: map[int]SlotLegacy{}, Generation: p.generation,
 		Releases: map[int]json.RawMessage{}, Rolls: map[int]RollResult{}, LastRoll: p.lastRoll, Connections: p.connections,
 		Tally: p.tally.Clone(), Recent: slices.Clone(p.recent.entries), StartError: p.startError,
-		Files: map[string]*os.File{},
+		Waking: p.waking,
+		Files:  map[string]*os.File{},
 	}
 	for _, id := range slices.Sorted(maps.Keys(p.members)) {
 		m, process := p.members[id], processes[id]
@@ -202,6 +204,7 @@ func TakeOver(o Options, l Legacy, releases map[int]Release) (*Pool, error) {
 		}
 	}
 	p.generation, p.lastRoll, p.startError, p.connections = l.Generation, l.LastRoll, l.StartError, l.Connections
+	p.waking = l.Waking
 	p.tally, p.recent.entries = l.Tally.Clone(), l.Recent
 	maps.Copy(p.releases, releases)
 	for generation, result := range l.Rolls {

@@ -76,8 +76,10 @@ func (p *Pool) perform(e machine.Effect) {
 	case machine.Resized:
 		p.publish(Event{Kind: KindResize, From: e.From, To: e.To, Reason: e.Reason})
 	case machine.FellAsleep:
+		p.waking = false
 		p.publish(Event{Kind: KindSleep, From: e.Workers, Reason: e.Reason})
 	case machine.Woke:
+		p.waking = true
 		p.publish(Event{Kind: KindWake, To: e.Workers, Reason: e.Reason})
 	case machine.Abandoned:
 		p.abandon(p.members[e.Worker])

@@ -70,6 +70,7 @@ type Pool struct {
 	kept        map[int][]string // names of the releases' files at the keeper, by generation
 	connections Connections      // of workers that were led out
 	loads       loadAlarm
+	waking      bool // it has slept, and no worker has been ready or has failed since
 	tally       tally.Tally
 	recent      recent
 	closing     sync.WaitGroup // of releases that nothing needs any more

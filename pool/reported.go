@@ -101,7 +101,7 @@ func (p *Pool) becameReady(m *member, r Ready) {
 	if m.state != machine.Starting {
 		return
 	}
-	m.ready, m.readyBy = time.Now(), readyBy(r.How)
+	m.ready, m.readyBy, p.waking = time.Now(), readyBy(r.How), false
 	took := m.ready.Sub(m.started).Milliseconds()
 	if addresses := p.releases[m.generation].Addresses(); len(addresses) > 0 {
 		p.publishFor(m, Event{Kind: KindListening, Addresses: addresses})
@@ -180,6 +180,9 @@ func (p *Pool) exited(m *member, r Exited) {
 	if r.Again && !m.asked && m.state == machine.Starting {
 		p.startAgain(m, r)
 		return
+	}
+	if m.state == machine.Starting && !m.canary { // after a canary the old generation starts
+		p.waking = false
 	}
 	blame := m.blame(r)
 	p.publishExit(m, r, blame)

@@ -76,3 +76,48 @@ func TestSleepRefused(t *testing.T) {
 		<-ended
 	})
 }
+
+// TestWaking: clients wait for the worker that starts after a sleep, also if a canary gives way to the
+// old generation, until a worker is ready or dies at its start.
+func TestWaking(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		old := pooltest.NewRelease("v1", nil)
+		r := start(t, 1, old)
+		old.Process(1).Ready()
+		sleep := func(serving int) {
+			synctest.Wait()
+			if err := r.Sleep("no client"); err != nil {
+				t.Fatal(err)
+			}
+			wantEqual(t, "waking while asleep", r.status().Waking, false)
+			old.Process(serving).Exit(0)
+		}
+		wake := func() {
+			synctest.Wait()
+			if err := r.Wake(1, "a client came"); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+			wantEqual(t, "waking", r.status().Waking, true)
+		}
+		sleep(1)
+		wake()
+		old.Process(2).Ready()
+		wantEqual(t, "waking with a worker", r.status().Waking, false)
+
+		sleep(2)
+		canary := r.release("v2", nil)
+		if _, err := r.BeginRoll(canary); err != nil {
+			t.Fatal(err)
+		}
+		wake()
+		canary.Process(3).Exit(1)
+		synctest.Wait()
+		wantEqual(t, "waking after the canary", r.status().Waking, true)
+		old.Process(4).Exit(1)
+		synctest.Wait()
+		wantEqual(t, "waking after a crash", r.status().Waking, false)
+		last := old.Process(5)
+		go func() { <-last.Asked(); last.Exit(0) }()
+	})
+}

@@ -11,8 +11,9 @@ import (
 // Status is what can be seen of a pool.
 type Status struct {
 	Generation int         `json:"generation"`
-	State      string      `json:"state"`           // a machine.Phase, "rolling" or "asleep"
-	Asleep     time.Time   `json:"asleep,omitzero"` // since when there are no workers until a client comes
+	State      string      `json:"state"`            // a machine.Phase, "rolling" or "asleep"
+	Asleep     time.Time   `json:"asleep,omitzero"`  // since when there are no workers until a client comes
+	Waking     bool        `json:"waking,omitempty"` // it has slept, and clients wait for the worker that starts
 	Slots      int         `json:"slots"`
 	Release    *Info       `json:"release,omitempty"`  // of Generation
 	Rolling    *Info       `json:"rolling,omitempty"`  // what is being rolled in
@@ -80,6 +81,7 @@ func (p *Pool) status() Status {
 		Canary: p.canary(view), Workers: make([]Worker, 0, len(view.Rows)), LastRoll: p.lastRoll, Connections: p.connections,
 		Counts: p.tally.Clone(),
 	}
+	s.Waking = p.waking && view.Phase == machine.Running
 	if view.Rolling != 0 {
 		s.State = "rolling"
 	}

@@ -71,9 +71,9 @@ func probe(w http.ResponseWriter, ok bool, otherwise string) {
 }
 
 // Serves says whether clients of an app are answered, and will be for now. One that sleeps wakes
-// for them.
+// for them, and they wait for its first worker.
 func Serves(s control.Status) bool {
-	if !s.Asleep.IsZero() {
+	if !s.Asleep.IsZero() || s.Waking {
 		return true
 	}
 	return s.State != string(machine.Halting) && s.State != string(machine.Stopped) && s.Serving() > 0

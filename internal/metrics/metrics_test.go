@@ -298,6 +298,7 @@ func TestServes(t *testing.T) {
 		"a worker serves":  {pool.Status{State: "running", Workers: serving}, true},
 		"none serves":      {pool.Status{State: "running", Workers: []pool.Worker{{State: "starting"}}}, false},
 		"the app sleeps":   {pool.Status{State: "asleep", Asleep: time.Now()}, true},
+		"the app wakes":    {pool.Status{State: "running", Waking: true, Workers: []pool.Worker{{State: "starting"}}}, true},
 		"the app is ended": {pool.Status{State: "halting", Workers: serving}, false},
 	} {
 		if got := Serves(control.Status{Status: test.s}); got != test.want {
