@@ -170,7 +170,7 @@ func TestExamplesAreShort(t *testing.T) {
 }
 
 func TestMain(m *testing.M) {
-	testreq.PastShims()
+	testreq.QuickStarts()
 	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
 		if programs.dir != "" {
 			os.RemoveAll(programs.dir)

@@ -35,7 +35,7 @@ type atTop struct{ *testing.M }
 func (a atTop) Run() int {
 	inParallel()
 	heedInterrupts()
-	testreq.PastShims()
+	testreq.QuickStarts()
 	if err := os.Chdir(".."); err != nil {
 		panic(err)
 	}
