@@ -103,7 +103,7 @@ func TestRollLosesNothingOfOtherProtocols(t *testing.T) {
 							default:
 								ok.Add(1)
 							}
-							time.Sleep(4 * time.Millisecond) // the workers that start need the processors, too
+							time.Sleep(10 * time.Millisecond) // the workers that start need the processors, too
 						}
 					})
 				}
