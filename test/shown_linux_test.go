@@ -74,7 +74,8 @@ const asyncApp = `async def app(scope, receive, send):
         await send({"type": "http.response.body", "body": b"hello"})
 `
 
-// flaggedServer gets the descriptors of its listeners, or its port, by flags.
+// flaggedServer gets the descriptors of its listeners, or its port, by flags. It does without net/http, with which a
+// build takes twice the processor time.
 const flaggedServer = `package main
 
 import (
@@ -82,7 +83,6 @@ import (
 	"fmt"
 	"log"
 	"net"
-	"net/http"
 	"os"
 )
 
@@ -90,20 +90,24 @@ func main() {
 	web, admin, port := flag.Int("http-fd", 3, ""), flag.Int("admin-fd", 0, ""), flag.Int("port", 0, "")
 	flag.Parse()
 	if *port != 0 {
-		log.Fatal(http.ListenAndServe(fmt.Sprintf(":%d", *port), http.NotFoundHandler()))
+		serve(net.Listen("tcp", fmt.Sprintf(":%d", *port)))
 	}
-	ended := make(chan error)
-	for _, fd := range []int{*web, *admin} {
-		if fd == 0 {
-			continue
-		}
-		listener, err := net.FileListener(os.NewFile(uintptr(fd), "listener"))
-		if err != nil {
-			log.Fatal(err)
-		}
-		go func() { ended <- http.Serve(listener, http.NotFoundHandler()) }()
+	if *admin != 0 {
+		go serve(net.FileListener(os.NewFile(uintptr(*admin), "listener")))
 	}
-	log.Fatal(<-ended)
+	serve(net.FileListener(os.NewFile(uintptr(*web), "listener")))
+}
+
+func serve(listener net.Listener, err error) {
+	for err == nil {
+		var client net.Conn
+		if client, err = listener.Accept(); err == nil {
+			client.Read(make([]byte, 64<<10))
+			fmt.Fprint(client, "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\nhello")
+			client.Close()
+		}
+	}
+	log.Fatal(err)
 }
 `
 
