@@ -28,8 +28,12 @@ import (
 // tooLong is far longer than anything in the scripts takes, and short enough to notice a hang.
 const tooLong = 60 * time.Second
 
-// glance is the pause between two looks at a condition.
-const glance = 10 * time.Millisecond
+// glance is the first pause between two looks at a condition, longestGlance the last: a look mostly asks a master for
+// its status, which costs it more than its waiting.
+const (
+	glance        = 10 * time.Millisecond
+	longestGlance = 4 * glance
+)
 
 type stateKey struct{}
 
@@ -68,10 +72,12 @@ func afterTooLong() <-chan time.Time { return time.After(tooLong) }
 
 // await looks until the condition holds. It returns false if it never does.
 func await(holds func() bool) bool {
-	for deadline := time.Now().Add(tooLong); time.Now().Before(deadline); time.Sleep(glance) {
+	pause := glance
+	for deadline := time.Now().Add(tooLong); time.Now().Before(deadline); time.Sleep(pause) {
 		if holds() {
 			return true
 		}
+		pause = min(pause*9/8, longestGlance)
 	}
 	return false
 }

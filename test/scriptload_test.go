@@ -24,7 +24,7 @@ type loadResult struct {
 
 // loadPause leaves processor time to what is done to the app, and to other tests: without it, the
 // eight clients of a load use all processors.
-const loadPause = 5 * time.Millisecond
+const loadPause = 8 * time.Millisecond
 
 // load start NAME starts a load on the app. load stop NAME ends it and fails if a request was lost
 // (! load stop: if none was). The figures go to stdout.
