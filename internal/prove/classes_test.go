@@ -211,14 +211,16 @@ func TestSeesClosedListener(t *testing.T) {
 				}
 				return l
 			}}
-			r := prove(t, Options{URL: s.url(), Clients: 2, Target: m, Rolls: 1, Progress: func(p Progress) {
+			progress := func(p Progress) {
 				if p.Lost > 0 {
 					select {
 					case m.lost <- struct{}{}:
 					default:
 					}
 				}
-			}})
+			}
+			r := prove(t, Options{URL: s.url(), Clients: 2, Pause: time.Millisecond, Target: m, Rolls: 1,
+				Progress: progress})
 			if r.Fresh.Lost.Refused == 0 {
 				t.Errorf("nothing was refused: %+v", r.Fresh)
 			}

@@ -41,7 +41,7 @@ func TestKillHoldsButLosesNothing(t *testing.T) {
 	for _, network := range []string{"tcp", "unix"} {
 		t.Run(network, func(t *testing.T) {
 			p := newPool(t, twoPhase, network, 2)
-			r := prove(t, Options{URL: p.url(), Clients: 16, Target: p, Kill: true,
+			r := prove(t, Options{URL: p.url(), Clients: 16, Pause: time.Millisecond, Target: p, Kill: true,
 				KillEvery: 100 * time.Millisecond, Duration: 1500 * time.Millisecond})
 			if r.Lost() != 0 {
 				t.Errorf("lost: %+v\n%+v", r.Total.Lost, r.Samples)
@@ -140,8 +140,8 @@ func TestCancelWhileStopped(t *testing.T) {
 func TestKillBehindProxy(t *testing.T) {
 	p := newPool(t, twoPhase, "tcp", 2)
 	front := newProxy(t, p.listener.Addr().String())
-	r := prove(t, Options{URL: "http://" + front, Clients: 8, Target: p, Kill: true, Connections: KeepAlive,
-		KillEvery: 100 * time.Millisecond, Duration: 500 * time.Millisecond})
+	r := prove(t, Options{URL: "http://" + front, Clients: 8, Pause: time.Millisecond, Target: p, Kill: true,
+		Connections: KeepAlive, KillEvery: 100 * time.Millisecond, Duration: 500 * time.Millisecond})
 	if r.Kills.Attribution != ByTime || !strings.Contains(r.Kills.AttributionReason, "proxy") {
 		t.Errorf("attribution by %s: %s", r.Kills.Attribution, r.Kills.AttributionReason)
 	}

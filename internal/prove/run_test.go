@@ -90,7 +90,7 @@ func TestSeesOneStepShutdown(t *testing.T) {
 
 func TestSeesNoLossInTwoPhaseDrain(t *testing.T) {
 	p := newPool(t, twoPhase, "tcp", 2)
-	r := prove(t, Options{URL: p.url(), Clients: 16, Target: p, Rolls: 5})
+	r := prove(t, Options{URL: p.url(), Clients: 16, Pause: time.Millisecond, Target: p, Rolls: 5})
 	if r.Lost() != 0 || r.Rolls.Done != 5 {
 		t.Errorf("lost %d in rolls that lose nothing: %+v", r.Lost(), r.Samples)
 	}
