@@ -49,8 +49,8 @@ waits for their echo. What the server refuses by the protocol (GOAWAY, a close f
 is counted apart, and sent no second time.
 
 Ctrl-C ends the load and prints what was counted until then. The exit code is 1 if
-more than --max-lost was lost, a roll failed, or the command failed; else 130 after
-Ctrl-C (143 after TERM).`
+more than --max-lost was lost, a roll failed, no worker could be killed, or the command
+failed; else 130 after Ctrl-C (143 after TERM).`
 	cmd.Example = `  relevo prove --url http://127.0.0.1:8080/
   relevo prove --url http://127.0.0.1/ --during 'nginx -s reload' --times 20
   relevo prove web --rolls 100 --clients 64 --connections keepalive
@@ -73,7 +73,7 @@ func (c *cli) proveWhat(ctx context.Context, r proveRun, name string) error {
 	if r.needsMaster(name) {
 		var err error
 		if client, err = c.connect(ctx, name); err != nil {
-			return err
+			return withoutMaster(err, r, name)
 		}
 		if r.URL == "" {
 			if r.URL, err = c.guessURL(ctx, client); err != nil {
@@ -88,6 +88,15 @@ func (c *cli) proveWhat(ctx context.Context, r proveRun, name string) error {
 		return c.proveApp(ctx, client, r)
 	}
 	return c.runProve(ctx, r)
+}
+
+// withoutMaster adds to the error of a URL for which no master runs how to load it without one.
+func withoutMaster(err error, r proveRun, name string) error {
+	if r.URL == "" || name != "" || r.Kill || control.ExitCode(err) != control.ExitNotRunning {
+		return err
+	}
+	return &control.Error{Message: err.Error() + ", to roll it; add --during COMMAND to load any server while " +
+		"the command runs, or --rolls 0 for the load alone", Exit: control.ExitNotRunning}
 }
 
 // loadable returns an error for a URL that prove cannot load.

@@ -57,7 +57,7 @@ func TestProve(t *testing.T) {
 	}
 	m.refuses = errors.New("cannot signal")
 	code, _, said = run("--kill", "--kill-every", "1ms", "--duration", "50ms")
-	if asked := m.wasAsked(); !strings.HasPrefix(asked, "signal 9 to worker 1") {
+	if asked := m.wasAsked(); !strings.HasPrefix(asked, "signal 9 to worker 1") || code != control.ExitFailure {
 		t.Errorf("kills ask %s, exit code %d: %s", asked, code, said)
 	}
 	m.refuses, m.result = nil, rolledWell()

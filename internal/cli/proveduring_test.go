@@ -48,7 +48,7 @@ func TestProveDuring(t *testing.T) {
 		t.Errorf("lost requests: exit code %d: %s", code, out)
 	}
 	code, out, _ = run("/losing", "true", "--max-lost", "1000000")
-	if code != 0 || !strings.Contains(out, "1,000,000 may be") {
+	if code != 0 || !strings.Contains(out, "; no failure up to 1,000,000\n") {
 		t.Errorf("losses that may be: exit code %d: %s", code, out)
 	}
 	code, out, said = run("/", "echo first; echo no such site >&2; exit 3")
@@ -78,6 +78,14 @@ func TestProveLoadAlone(t *testing.T) {
 	code, out, said := command(t, "prove", "--url", server.URL, "--rolls", "0", "--duration", "50ms", "--clients", "1")
 	if code != 0 || said != "" || !strings.Contains(out, "fresh") {
 		t.Errorf("exit code %d: %s%s", code, out, said)
+	}
+	code, _, said = command(t, "prove", "--url", server.URL)
+	if code != control.ExitNotRunning || !strings.Contains(said, "add --during COMMAND") ||
+		!strings.Contains(said, "--rolls 0") {
+		t.Errorf("a URL without a master: exit code %d: %s", code, said)
+	}
+	if _, _, said = command(t, "prove"); strings.Contains(said, "--during") {
+		t.Errorf("neither a URL nor a master: %s", said)
 	}
 }
 

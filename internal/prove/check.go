@@ -3,7 +3,9 @@ package prove
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"net"
 	"slices"
 	"time"
 )
@@ -34,8 +36,18 @@ func (l *load) check(ctx context.Context) (why string, err error) {
 		}
 		failed = append(failed, err)
 	}
-	return "", fmt.Errorf("cannot prove %s: no answer to a first request: %w: start the app, or correct the URL",
-		l.options.URL, failed)
+	return "", fmt.Errorf("cannot prove %s: no answer to a first request: %w: %s", l.options.URL, failed,
+		remedy(l.options.Connections, failed))
+}
+
+// remedy says what to do after a first request without an answer. A server that was reached, and
+// does not speak the protocol, has been started.
+func remedy(how Connections, err error) string {
+	var op *net.OpError
+	if how != HTTP2 && how != WebSocket || errors.As(err, &op) {
+		return "start the app, or correct the URL"
+	}
+	return fmt.Sprintf("correct the URL, or leave --%s out", how)
 }
 
 // firstRequest sends one request, which is not counted. With Kill it pauses halfway: then the

@@ -71,15 +71,15 @@ func TestWriteJUnit(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := back.Suite
-	if s.Tests != 5 || s.Failures != 2 || s.Errors != 1 || len(s.Cases) != 5 || s.Time != "61.234" {
+	if s.Tests != 6 || s.Failures != 2 || s.Errors != 1 || len(s.Cases) != 6 || s.Time != "61.234" {
 		t.Errorf("%s", &b)
 	}
-	for i, want := range []string{"4 of 1,234 lost: 1 refused, 2 reset, 1 eof", "", "1 failed", "", ""} {
+	for i, want := range []string{"4 of 1,234 lost: 1 refused, 2 reset, 1 eof", "", "1 failed", "", "", ""} {
 		if f := s.Cases[i].Failure; (f == nil) != (want == "") || f != nil && f.Message != want {
 			t.Errorf("case %s: %+v, want %q", s.Cases[i].Name, f, want)
 		}
 	}
-	if s.Cases[4].Error == nil || s.Cases[4].Error.Message != "cannot finish <it>" ||
+	if s.Cases[5].Error == nil || s.Cases[5].Error.Message != "cannot finish <it>" ||
 		!strings.Contains(s.Output.Text, "longest gap") || !strings.Contains(s.Cases[0].Failure.Text, "connection refused") {
 		t.Errorf("%s", &b)
 	}
@@ -87,5 +87,14 @@ func TestWriteJUnit(t *testing.T) {
 	b.Reset()
 	if err := r.WriteJUnit(&b, nil); err != nil || !strings.Contains(b.String(), `failures="0" errors="0"`) {
 		t.Errorf("%v: %s", err, &b)
+	}
+	r.Kills = &Kills{Failed: 2, Errors: notes{"cannot stop worker 3"}}
+	b.Reset()
+	if err := r.WriteJUnit(&b, nil); err != nil || r.Proven() ||
+		!strings.Contains(b.String(), `message="2 failed" type="failed"><![CDATA[cannot stop worker 3`) {
+		t.Errorf("no worker was killed, %v: %s", err, &b)
+	}
+	if r.CutShort = true; !r.Proven() {
+		t.Error("a run that was cut short before its first kill has failed nothing")
 	}
 }

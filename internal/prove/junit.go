@@ -96,6 +96,13 @@ func (r Report) junitCases() []junitCase {
 	if r.Rolls != nil {
 		add("every roll is done", junitFailed(r.Rolls.Failed, r.Rolls.Reasons))
 	}
+	if r.Kills != nil {
+		failed := 0
+		if r.noKill() {
+			failed = r.Kills.Failed
+		}
+		add("a worker is killed", junitFailed(failed, r.Kills.Errors))
+	}
 	if r.During != nil {
 		add("every run of the command succeeds", junitFailed(r.During.Failed, r.During.Reasons))
 	}

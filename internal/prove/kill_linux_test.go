@@ -41,8 +41,9 @@ func TestKillHoldsButLosesNothing(t *testing.T) {
 	for _, network := range []string{"tcp", "unix"} {
 		t.Run(network, func(t *testing.T) {
 			p := newPool(t, twoPhase, network, 2)
+			// MinRequests: on a busy machine, where a replacement takes longer, the run does so, too.
 			r := prove(t, Options{URL: p.url(), Clients: 16, Pause: time.Millisecond, Target: p, Kill: true,
-				KillEvery: 100 * time.Millisecond, Duration: 1500 * time.Millisecond})
+				KillEvery: 100 * time.Millisecond, Duration: 1500 * time.Millisecond, MinRequests: 2000})
 			if r.Lost() != 0 {
 				t.Errorf("lost: %+v\n%+v", r.Total.Lost, r.Samples)
 			}
@@ -220,5 +221,15 @@ func connect(t *testing.T, c *client, to net.Addr) {
 	}
 	if _, err := c.exchange(deadline); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestShortRunKills: a run that is over before the first kill is due goes on until then.
+func TestShortRunKills(t *testing.T) {
+	p := newPool(t, twoPhase, "tcp", 2)
+	r := prove(t, Options{URL: p.url(), Clients: 2, Target: p, Kill: true,
+		KillEvery: 100 * time.Millisecond, Duration: time.Millisecond})
+	if r.Kills.Count != 1 || r.Lost() > 0 {
+		t.Errorf("kills: %+v, lost %d", *r.Kills, r.Lost())
 	}
 }

@@ -39,14 +39,16 @@ func newKiller(l *load, why string) *killer {
 	return k
 }
 
-// run kills until done is closed, and then finishes the current kill.
+// run kills until done is closed, and then finishes the current kill. It tries one in any case: a run
+// without a kill would prove nothing.
 func (k *killer) run(ctx context.Context, done <-chan struct{}) {
 	t := time.NewTimer(k.options.KillEvery)
 	defer t.Stop()
+	var over <-chan struct{} // nil until the first kill was tried, then done
 	for {
 		select {
 		case <-t.C:
-		case <-done:
+		case <-over:
 			return
 		case <-k.stop:
 			return
@@ -54,6 +56,12 @@ func (k *killer) run(ctx context.Context, done <-chan struct{}) {
 		start := time.Now()
 		if err := k.next(ctx); err != nil && ctx.Err() == nil {
 			k.failed(err)
+		}
+		select {
+		case <-done:
+			return
+		default:
+			over = done
 		}
 		t.Reset(max(k.options.KillEvery-time.Since(start), 0))
 	}

@@ -74,10 +74,15 @@ type Left struct {
 // Lost returns how many requests were lost.
 func (r Report) Lost() int { return int(r.Total.Lost.Total()) }
 
-// Proven says whether at most MaxLost requests were lost, and all rolls and runs of the command succeeded.
+// Proven says whether at most MaxLost requests were lost, all rolls and runs of the command succeeded,
+// and a worker was killed if that was asked for. A kill may fail beside others: the worker may have just left.
 func (r Report) Proven() bool {
-	return r.Lost() <= r.MaxLost && (r.Rolls == nil || r.Rolls.Failed == 0) && (r.During == nil || r.During.Failed == 0)
+	return r.Lost() <= r.MaxLost && (r.Rolls == nil || r.Rolls.Failed == 0) &&
+		(r.During == nil || r.During.Failed == 0) && !r.noKill()
 }
+
+// noKill says that kills were asked for, and none succeeded although the run was not cut short.
+func (r Report) noKill() bool { return r.Kills != nil && r.Kills.Count == 0 && !r.CutShort }
 
 // Figures are the requests of one connection mode, or of all.
 type Figures struct {

@@ -78,6 +78,12 @@ func TestHTTP2OverTLS(t *testing.T) {
 			t.Errorf("%s: %v", url, err)
 		}
 	}
+	for _, how := range []Connections{HTTP2, WebSocket} {
+		_, err := Run(t.Context(), Options{URL: plain.URL, Connections: how})
+		if err == nil || !strings.HasSuffix(err.Error(), ": correct the URL, or leave --"+string(how)+" out") {
+			t.Errorf("a server that runs and does not speak %s: %v", how, err)
+		}
+	}
 }
 
 // TestHTTP2Shutdown: net/http's server ends connections by one GOAWAY, and answers what it has taken:

@@ -32,7 +32,7 @@ func (r Report) WriteText(w io.Writer) error {
 	r.writeKills(&b)
 	r.writeLimits(&b)
 	if r.MaxLost > 0 {
-		fmt.Fprintf(&b, "lost: %s, of which %s may be\n", count(int64(r.Lost())), count(int64(r.MaxLost)))
+		fmt.Fprintf(&b, "lost: %s; no failure up to %s\n", count(int64(r.Lost())), count(int64(r.MaxLost)))
 	}
 	r.writeSamples(&b)
 	_, err := io.WriteString(w, b.String())
