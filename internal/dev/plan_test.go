@@ -19,17 +19,17 @@ func TestPlan(t *testing.T) {
 	for name, c := range map[string]struct{ do, want string }{
 		"one file, one step":                      {"+a.go run ok run roll", "2 - roll"},
 		"only steps whose inputs changed":         {"+a.templ,a.go run ok run ok run roll", "0 2 - roll"},
-		"a rule alone replaces nobody":            {"+a.scss run ok run roll", "1 - -"},
-		"what a rule wrote joins the cycle":       {"+a.templ run ok +a.go run ok roll", "0 2 roll"},
-		"nobody's file":                           {"+a.md run roll", "nobody - -"},
+		"a rule alone asks for no roll":           {"+a.scss run ok run roll", "1 - -"},
+		"what a rule wrote is built, too":         {"+a.templ run ok +a.go run ok roll", "0 2 roll"},
+		"a file that no step and no roll uses":    {"+a.md run roll", "ignored - -"},
 		"a file that only rolls":                  {"+x.toml run roll", "- roll"},
 		"a failure stops all that follows":        {"+a.templ,a.go run bad run roll", "0 - -"},
-		"after it the step runs again":            {"+a.templ,a.go run bad +a.go run ok run ok roll", "0 0 2 roll"},
+		"a step that failed runs again":           {"+a.templ,a.go run bad +a.go run ok run ok roll", "0 0 2 roll"},
 		"a roll is not made twice":                {"+a.go run ok roll roll", "2 roll -"},
 		"a roll that was due waits for a failure": {"+x.toml,a.go run bad roll +a.go run ok roll", "2 - 2 roll"},
 		"an earlier step's input cancels":         {"+a.go run +a.templ cancelled run ok run ok roll", "2 cancel 0 2 roll"},
 		"the running step's input cancels":        {"+a.go run +b.go cancelled run ok roll", "2 cancel 2 roll"},
-		"a later step's input does not":           {"+a.templ run +a.go ok run ok roll", "0 2 roll"},
+		"a later step's input cancels nothing":    {"+a.templ run +a.go ok run ok roll", "0 2 roll"},
 		"no roll while a step is due":             {"+a.go run ok +b.templ roll run ok roll", "2 - 0 roll"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -52,7 +52,7 @@ func perform(p *plan, word string) string {
 		concerns, cancel := p.changed(strings.Split(files, ","))
 		switch {
 		case !concerns:
-			return "nobody"
+			return "ignored"
 		case cancel:
 			return "cancel"
 		}
