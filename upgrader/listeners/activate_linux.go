@@ -18,7 +18,7 @@ func describe(fd int) (e endpoint, err error) {
 	switch kind {
 	case unix.SOCK_STREAM:
 		if listens, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ACCEPTCONN); err != nil || listens == 0 {
-			return e, errors.New("it does not listen (Accept=yes is not for relevo)")
+			return e, errors.New("it does not listen; its .socket unit must not have Accept=yes")
 		}
 	case unix.SOCK_DGRAM:
 		e.datagram = true
@@ -42,7 +42,7 @@ func describe(fd int) (e endpoint, err error) {
 		e.unix, e.address = true, name.Name
 		return e, nil
 	default:
-		return e, errors.New("it is neither of the internet nor local")
+		return e, errors.New("it is neither an internet socket nor a Unix socket")
 	}
 	e.address = e.ip.String()
 	return e, nil

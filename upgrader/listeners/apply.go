@@ -98,7 +98,7 @@ func match(wanted []config.Listen, held []*Listener) []*Listener {
 	return found
 }
 
-// adjust gives a kept listener what the configuration says of it now.
+// adjust gives a listener that stays its new name, mode, backlog and blocking mode.
 func (s *Set) adjust(l *Listener, w config.Listen) error {
 	err := s.admit(l)
 	s.replaceFile(l)

@@ -31,8 +31,8 @@ func (l *Listener) peer() string {
 // again.
 func (l *Listener) disconnect() error {
 	fd := int(l.file.Fd())
-	nobody := unix.RawSockaddr{Family: unix.AF_UNSPEC}
-	_, _, errno := unix.Syscall(unix.SYS_CONNECT, uintptr(fd), uintptr(unsafe.Pointer(&nobody)), unsafe.Sizeof(nobody))
+	none := unix.RawSockaddr{Family: unix.AF_UNSPEC}
+	_, _, errno := unix.Syscall(unix.SYS_CONNECT, uintptr(fd), uintptr(unsafe.Pointer(&none)), unsafe.Sizeof(none))
 	if errno != 0 {
 		return fmt.Errorf("cannot disconnect listener %s: %w", l.Name, errno)
 	}

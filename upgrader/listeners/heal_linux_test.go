@@ -121,7 +121,7 @@ func TestShutdownTwiceIsHealed(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := h.Unpark(l); err != nil {
+	if err := h.Restore(l); err != nil {
 		t.Fatal(err)
 	}
 	serves()
@@ -129,7 +129,7 @@ func TestShutdownTwiceIsHealed(t *testing.T) {
 		t.Fatal(err)
 	}
 	shutAgain()
-	if err := h.Unpark(l); err != nil {
+	if err := h.Restore(l); err != nil {
 		t.Fatal(err)
 	}
 	serves()
@@ -273,7 +273,7 @@ func TestRenewLeavesAnothersPath(t *testing.T) {
 	strange(t, path)
 	order(t, testproc.Spawn(t, "abuse", []*os.File{opened[0].File()}), "shutdown")
 	healed := h.next()
-	wantContains(t, healed.Err, "cannot renew listener listen", "another program's")
+	wantContains(t, healed.Err, "cannot renew listener listen", "another program has its own file")
 	if found := h.Inspect(); len(found) > 0 {
 		t.Errorf("reported again: %+v", found)
 	}

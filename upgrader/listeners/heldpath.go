@@ -113,12 +113,12 @@ func (s *Set) guardPath(l *Listener) {
 	if s.paths == nil {
 		var err error
 		if s.paths, err = watchPaths(s.restorePaths); err != nil {
-			s.log.Warn("the path of a Unix socket that a program removes is made again late", "listener", l.Name, "err", err)
+			s.log.Warn("the path of a Unix socket that a program removes is restored late", "listener", l.Name, "err", err)
 			return
 		}
 	}
 	if err := s.paths.add(l.socket.held); err != nil {
-		s.log.Warn("the path of a Unix socket that a program removes is made again late", "listener", l.Name, "err", err)
+		s.log.Warn("the path of a Unix socket that a program removes is restored late", "listener", l.Name, "err", err)
 	}
 }
 
@@ -170,7 +170,7 @@ func (s *Set) restorePath(l *Listener) {
 	}
 	err := l.socket.restore()
 	if err != nil && err.Error() != l.broken {
-		s.log.Error("the path of a Unix socket cannot be made again", "listener", l.Name, "address", l.Address, "err", err)
+		s.log.Error("the path of a Unix socket cannot be restored", "listener", l.Name, "address", l.Address, "err", err)
 		l.broken = err.Error()
 	}
 }

@@ -29,7 +29,7 @@ func unprivilegedPortStart() int {
 
 // portHolder names the process that is in the way of a listener, as far as this
 // user may see: `nginx (pid 812)`. Empty if it cannot be known.
-func portHolder(w config.Listen) (pid int, who string) {
+func portHolder(w config.Listen) (pid int, name string) {
 	host, port, _ := net.SplitHostPort(w.Address)
 	number, err := strconv.Atoi(port)
 	if err != nil {
@@ -39,12 +39,12 @@ func portHolder(w config.Listen) (pid int, who string) {
 		if int(s.Port()) != number || !clash(s.Addr(), host) {
 			continue
 		}
-		switch pid, name := procnet.Holder(s.Inode); pid {
+		switch pid, program := procnet.Holder(s.Inode); pid {
 		case 0:
 		case os.Getpid():
 			return 0, "another listener of this app; give one of the two another address"
 		default:
-			return pid, fmt.Sprintf("%s (pid %d)", name, pid)
+			return pid, fmt.Sprintf("%s (pid %d)", program, pid)
 		}
 	}
 	return 0, ""

@@ -12,4 +12,4 @@ func (s *Set) hasPort(config.Listen) bool { return false }
 func unprivilegedPortStart() int { return 1024 }
 
 // portHolder needs /proc; elsewhere it names no process.
-func portHolder(config.Listen) (pid int, who string) { return 0, "" }
+func portHolder(config.Listen) (pid int, name string) { return 0, "" }

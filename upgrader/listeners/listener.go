@@ -203,22 +203,22 @@ func (l *Listener) closeFile() error {
 type InUseError struct {
 	Listen config.Listen
 
-	look sync.Once // takes its time: all processes are looked at
+	look sync.Once // all processes are looked at, which takes a while
 	pid  int
-	who  string
+	name string
 }
 
 // Holder is the process that has the address now, and what it is called; 0 and empty where
 // that is not known.
-func (e *InUseError) Holder() (pid int, who string) {
-	e.look.Do(func() { e.pid, e.who = portHolder(e.Listen) })
-	return e.pid, e.who
+func (e *InUseError) Holder() (pid int, name string) {
+	e.look.Do(func() { e.pid, e.name = portHolder(e.Listen) })
+	return e.pid, e.name
 }
 
 func (e *InUseError) Error() string {
 	holder := "find the process with: ss -ltnup"
-	if _, who := e.Holder(); who != "" {
-		holder = "it is held by " + who
+	if _, name := e.Holder(); name != "" {
+		holder = "it is held by " + name
 	}
 	return fmt.Sprintf("cannot listen on %s: %v; %s", e.Listen, syscall.EADDRINUSE, holder)
 }
@@ -237,7 +237,7 @@ func explain(err error, w config.Listen) error {
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
 		return fmt.Errorf("cannot listen on %s: no interface of this machine has that address (%w)", w, syscall.EADDRNOTAVAIL)
 	case errors.Is(err, syscall.EAFNOSUPPORT):
-		return fmt.Errorf("cannot listen on %s: this kernel does not do that address family (%w)", w, syscall.EAFNOSUPPORT)
+		return fmt.Errorf("cannot listen on %s: this kernel does not support that address family (%w)", w, syscall.EAFNOSUPPORT)
 	}
 	return fmt.Errorf("cannot listen on %s: %w", w, err)
 }

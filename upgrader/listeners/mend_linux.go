@@ -70,9 +70,9 @@ func (s *Set) renewAsUser(l *Listener) error {
 	there := l.socket.file()
 	switch {
 	case l.socket.hidden:
-		return errors.New("it is on its way out")
+		return errors.New("the configuration does not have it any more")
 	case there == fileTaken:
-		return fmt.Errorf("%s is another program's now; take that away and reload", l.socket.path)
+		return fmt.Errorf("another program has its own file at %s; remove that file and reload", l.socket.path)
 	}
 	file, err := l.bindAnew(there == fileGone)
 	if err != nil {

@@ -38,10 +38,9 @@ func (s *seating) mend(verify bool) (failed error) {
 		return nil
 	}
 	if verify {
-		_, failed = s.group.Heal()
+		failed = s.group.Heal()
 	}
-	_, err := s.group.Tend()
-	return errors.Join(failed, err)
+	return errors.Join(failed, s.group.Tend())
 }
 
 // decideMode says whether one worker decides if the listener's socket blocks: the worker has the

@@ -18,7 +18,7 @@ type Program struct {
 	Worker      string
 	NonBlocking bool           // as its own socket is
 	Options     []seats.Option // of its own socket
-	User        *User          // who makes the file of a Unix socket; nil: this process's
+	User        *User          // makes the file of a Unix socket; nil: this process's user
 	// First: no worker of an earlier generation serves, so no worker is left without the new
 	// socket.
 	First bool
@@ -89,10 +89,10 @@ func (s *Set) keepPath(l *Listener, p Program) error {
 	}
 	switch l.socket.file() {
 	case fileTaken:
-		return fmt.Errorf("cannot give a program %s: %w: another file is there", l.Listen, syscall.EADDRINUSE)
+		return fmt.Errorf("cannot give a program the socket %s: %w: another file is there", l.Listen, syscall.EADDRINUSE)
 	case fileGone:
 		if err := l.socket.restore(); err != nil {
-			return fmt.Errorf("cannot give a program %s: %w", l.Listen, err)
+			return fmt.Errorf("cannot give a program the socket %s: %w", l.Listen, err)
 		}
 	}
 	l.socket.guarded = l.socket.guarded || l.shared || !l.ofProgram
@@ -117,7 +117,7 @@ func (s *Set) holdConfigured(l *Listener, p Program) (err error) {
 		err = fmt.Errorf("%w: %w", syscall.EADDRINUSE, err)
 	}
 	if err != nil {
-		return fmt.Errorf("cannot give a program %s: %w", l.Listen, err)
+		return fmt.Errorf("cannot give a program the socket %s: %w", l.Listen, err)
 	}
 	return nil
 }

@@ -16,7 +16,7 @@ func (s *Set) Retire(l *Listener) error {
 	return s.move(l, "retire", func() error { return s.retire(l) })
 }
 
-// Restore undoes Retire.
+// Restore undoes Retire, and Park.
 func (s *Set) Restore(l *Listener) error {
 	return s.move(l, "restore", func() error { return s.admit(l) })
 }
@@ -40,11 +40,6 @@ func (s *Set) Park(l *Listener) error {
 		// A decoy turns new clients away until the listener is shut down.
 		return errors.Join(unix.Shutdown(int(l.file.Fd()), unix.SHUT_RDWR), l.admitDiverted())
 	})
-}
-
-// Unpark undoes Park, and Retire.
-func (s *Set) Unpark(l *Listener) error {
-	return s.move(l, "unpark", func() error { return s.admit(l) })
 }
 
 // Waiting is the number of clients that are connected to a TCP listener and not

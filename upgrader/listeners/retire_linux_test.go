@@ -65,7 +65,7 @@ func TestRetireParkAndBack(t *testing.T) {
 			if found := set.Inspect(); len(found) > 0 {
 				t.Errorf("a parked listener was mended: %+v", found)
 			}
-			must(set.Unpark(l))
+			must(set.Restore(l))
 			next := testproc.Spawn(t, "accept", []*os.File{l.File()})
 			next.Line()
 			wantServed(t, network, l.Address)

@@ -106,6 +106,27 @@ func (s *seating) seated(worker string) *seats.Group {
 // Seated says whether a worker has a socket of its own.
 func (l *Listener) Seated(worker string) bool { return l.seats.seated(worker) != nil }
 
+// SeatsOf are the listeners at which a worker has a socket of its own, those included
+// that take no new clients any more.
+func (s *Set) SeatsOf(worker string) (all []*Listener) {
+	s.mu.Lock()
+	open := s.all()
+	s.mu.Unlock()
+	for _, l := range open {
+		if l.Seated(worker) {
+			all = append(all, l)
+		}
+	}
+	return all
+}
+
+// Shares says whether a worker takes clients at a socket that others share.
+func (l *Listener) Shares(worker string) bool {
+	l.seats.mu.Lock()
+	defer l.seats.mu.Unlock()
+	return l.seats.sharers[worker]
+}
+
 // Vacant says whether no worker has a socket of its own, or a shared one.
 func (l *Listener) Vacant() bool {
 	l.seats.mu.Lock()

@@ -59,8 +59,8 @@ func New(o Options) *Set {
 		looker: looker{stop: make(chan struct{})}}
 }
 
-// OnHealed has tell called, from any goroutine, for each damage to a listener. It
-// is called before Listen, if at all, and tell must not call the Set.
+// OnHealed sets a function that is called, from any goroutine, for each damage to a listener. Call
+// it before Listen, if at all; tell must not call the Set.
 func (s *Set) OnHealed(tell func(Healed)) { s.healed = tell }
 
 // Listen opens all sockets or none.
@@ -103,6 +103,13 @@ func (s *Set) Listeners() []*Listener {
 // all holds s.mu.
 func (s *Set) all() []*Listener { return slices.Concat(s.listeners, s.retiring) }
 
+// held are all listeners, those included that only an older generation uses.
+func (s *Set) held() []*Listener {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.all())
+}
+
 // watch begins or ends the watch for hangups. It holds s.mu; end is to be called
 // without it.
 func (s *Set) watch() (end func()) {
@@ -114,7 +121,7 @@ func (s *Set) watch() (end func()) {
 	if s.hangups == nil {
 		var err error
 		if s.hangups, err = watchHangups(func() { s.look(true) }); err != nil {
-			s.log.Warn("a listener that a worker shuts down is mended late", "err", err)
+			s.log.Warn("a listener that a worker shuts down will be mended late", "err", err)
 		}
 		for _, l := range s.all() {
 			s.hangups.add(l)

@@ -114,7 +114,7 @@ func (s *Set) Lost() (problems []string) {
 		case fileTaken:
 			problems = append(problems,
 				fmt.Sprintf("listener %s: another program has put its own file at %s, no client can connect; "+
-					"take that away and reload",
+					"remove that file and reload",
 					l.Name, l.Address))
 		}
 	}

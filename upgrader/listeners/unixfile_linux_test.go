@@ -115,7 +115,7 @@ func TestReplacedFile(t *testing.T) {
 			if err := h.Apply(wanted(t, "unix:"+path+",mode=0604")); err != nil {
 				t.Fatal(err)
 			}
-			wantContains(t, h.next().Err, path+" is another program's now")
+			wantContains(t, h.next().Err, path+"; remove that file and reload")
 			if err := h.Close(); err != nil {
 				t.Error(err)
 			}
@@ -221,7 +221,7 @@ func TestAbstract(t *testing.T) {
 		wantServed(t, "unix", name)
 	}
 	served("at first", h.Set)
-	for _, step := range []func(*listeners.Listener) error{h.Retire, h.Park, h.Unpark} {
+	for _, step := range []func(*listeners.Listener) error{h.Retire, h.Park, h.Restore} {
 		if err := step(l); err != nil {
 			t.Fatal(err)
 		}

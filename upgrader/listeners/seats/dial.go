@@ -61,27 +61,3 @@ func (g *Group) forgetProbe(p *probe) {
 		g.log.Warn("cannot end the steering of a probe", "address", g.where.address.String(), "err", err)
 	}
 }
-
-// Suspend keeps new connections from the seat of a worker that fails its health check; with
-// false it ends that. It wins over Serve. If all seats are suspended, the steering does not
-// change.
-func (g *Group) Suspend(worker string, suspended bool) error {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	s := g.seatOf(worker)
-	if s == nil || s.suspended == suspended {
-		return nil
-	}
-	s.suspended = suspended
-	err := g.steer()
-	if err != nil {
-		s.suspended = !suspended
-	}
-	return err
-}
-
-// slotHeld says whether a worker of the slot has a seat. If so, the clients in the queue of
-// another seat of the slot would wait until that worker is replaced.
-func (g *Group) slotHeld(slot int) bool {
-	return slices.ContainsFunc(g.members, func(s *seat) bool { return s.holder != "" && s.slot == slot })
-}

@@ -135,7 +135,7 @@ func useInherited(t *testing.T, second *seats.Group, waiting net.Conn) {
 	if take(t, second, "new", 9).Name() != "seat.5" {
 		t.Error("an ID was used twice")
 	}
-	_, err := second.Heal()
+	err := second.Heal()
 	must(t, err)
 }
 
@@ -213,7 +213,7 @@ func TestTakeOverAfterACrash(t *testing.T) {
 	if state, _ := second.Legacy(); len(state.Members) != 6 {
 		t.Errorf("%d members, want 6", len(state.Members))
 	}
-	if _, err := second.Heal(); err != nil {
+	if err := second.Heal(); err != nil {
 		t.Fatal(err)
 	}
 	c := &crew{Group: second, t: t, names: []string{"w0", "w1", "w2", "w3"}}

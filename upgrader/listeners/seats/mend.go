@@ -3,107 +3,86 @@ package seats
 import (
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 )
 
-// Mended says what a worker had done to its seat.
-type Mended struct {
-	ShutDown bool // the seat listens again, but gets no connections if others serve
-	Queue    bool // its accept queue had become shorter or longer
-}
-
 // Tend repairs what programs do to their seats after bind(2). It restores the length of the
 // accept queue, which listen(2) changes, attaches the steering program again, which a worker can
-// detach, and heals a seat that does not listen. It returns the repairs by worker. It does not
-// change whether a socket blocks, because that is the program's choice. It cannot notice a seat
-// that was shut down and listens again: see Heal. It is cheap; call it now and then while a
-// worker is young.
-func (g *Group) Tend() (mended map[string]Mended, err error) {
+// detach, and heals a seat that does not listen. It does not change whether a socket blocks,
+// because that is the program's choice. It cannot notice a seat that was shut down and listens
+// again: see Heal. It is cheap; call it now and then while a worker is young.
+func (g *Group) Tend() (err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	mended = map[string]Mended{}
 	if g.closed {
-		return mended, nil
+		return nil
 	}
+	var failed error
 	if !g.allListen() {
-		var workers []string
-		workers, err = g.heal()
-		for _, worker := range workers {
-			mended[worker] = Mended{ShutDown: true}
-		}
+		failed = g.heal()
 	}
 	for _, s := range g.members {
-		if s.holder == "" || mended[s.holder].ShutDown {
-			continue
+		if s.holder != "" && (failed == nil || listening(s.file)) {
+			err = errors.Join(err, s.tend())
 		}
-		queue, failed := s.tend()
-		if queue {
-			mended[s.holder] = Mended{Queue: true}
-		}
-		err = errors.Join(err, failed)
 	}
-	return mended, errors.Join(err, g.settle())
+	return errors.Join(failed, err, g.settle())
 }
 
-// tend restores the length of the accept queue, and says whether it was wrong.
-func (s *seat) tend() (queue bool, err error) {
-	queue = queueLimit(s.file) != s.limit
+// tend restores the length of the accept queue.
+func (s *seat) tend() error {
 	if err := share(s.file); err != nil {
-		return queue, fmt.Errorf("cannot mend the socket of worker %s: %w", s.holder, err)
+		return fmt.Errorf("cannot mend the socket of worker %s: %w", s.holder, err)
 	}
-	return queue, s.assert()
+	return s.assert()
 }
 
 // Heal repairs sockets that a worker has shut down. Call it when a seat or the common socket
 // has hung up, even if it listens again, and after TakeOver if the other master was killed.
 // Heal makes these sockets listen again, or replaces them; it steers connections away from them
-// if others serve, and asks the kernel for the order of all members. It returns the workers
-// that hold these sockets. While they did not listen, the kernel may have given connections to
-// seats that no worker serves: see Stranded.
-func (g *Group) Heal() (workers []string, err error) {
+// if others serve, and asks the kernel for the order of all members. While they did not listen,
+// the kernel may have given connections to seats that no worker serves; the next worker that
+// takes a seat gets one of those.
+func (g *Group) Heal() error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.closed {
-		return nil, nil
+		return nil
 	}
 	return g.heal()
 }
 
-func (g *Group) heal() (workers []string, err error) {
+func (g *Group) heal() (err error) {
 	for range healAttempts { // a worker may shut its socket down meanwhile
 		down := slices.DeleteFunc(slices.Clone(g.members), func(s *seat) bool { return s.stranger() || listening(s.file) })
 		for _, s := range down {
-			if s.holder != "" {
-				workers = append(workers, s.holder)
-			}
 			g.moveToEnd(s)
 		}
 		// First steer by the likely order: then no connection has to wait, and none goes to a
 		// socket that listens again and may have to be shut down once more.
 		if err := g.steer(); err != nil {
-			return workers, err
+			return err
 		}
 		for _, s := range down {
 			if err := g.revive(s); err != nil {
-				return workers, err
+				return err
 			}
 		}
 		if err := g.settle(); err != nil {
-			return workers, err
+			return err
 		}
 		if err = g.verify(); g.allListen() {
 			break
 		}
 	}
-	return workers, err
+	return err
 }
 
 const healAttempts = 3
 
 // repair is heal for callers that need only the likely order.
 func (g *Group) repair() error {
-	_, err := g.heal()
+	err := g.heal()
 	if errors.Is(err, errOrder) {
 		g.log.Warn("connections are steered by the likely order", "address", g.where.address.String(), "err", err)
 		return nil
@@ -153,31 +132,6 @@ func (g *Group) relisten(s *seat) error {
 		err = s.assert()
 	}
 	return err
-}
-
-// Stranded is a socket in which connections wait and which no worker holds.
-type Stranded struct {
-	ID      int // in a Legacy; 0: the common socket
-	Slot    int // of the worker that had it, -1: none
-	Waiting int
-	Steered bool     // new connections go there, too, because no worker serves
-	File    *os.File // owned by the group
-}
-
-// Stranded returns the sockets with waiting connections and no worker. The next worker
-// that takes a seat gets one of them, preferably its own slot's.
-func (g *Group) Stranded() (all []Stranded) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	for _, s := range g.members {
-		if s.holder != "" || s.stranger() || s == g.common && g.weight > 0 || s.shared && g.sharedWeight > 0 {
-			continue
-		}
-		if n := queueLength(s.file); n > 0 {
-			all = append(all, Stranded{ID: s.id, Slot: s.slot, Waiting: n, Steered: s.share > 0, File: s.file})
-		}
-	}
-	return all
 }
 
 // Trim closes free seats, from the end of the group, until at most spare are left. A seat

@@ -63,6 +63,14 @@ func (c *crew) listen(name string) {
 	must(c.t, unix.Listen(int(c.files[name].Fd()), 5))
 }
 
+// listens asks the kernel whether a socket listens.
+func listens(t *testing.T, socket *os.File) bool {
+	t.Helper()
+	listening, err := unix.GetsockoptInt(int(socket.Fd()), unix.SOL_SOCKET, unix.SO_ACCEPTCONN)
+	must(t, err)
+	return listening != 0
+}
+
 // harms are what workers do to their sockets, several at once and in any order.
 var harms = map[string]func(c *crew){
 	"nothing":     func(*crew) {},
@@ -104,12 +112,10 @@ func TestShutdown(t *testing.T) {
 				must(t, c.Serve(name))
 			}
 			harm(c)
-			_, err := c.Heal()
-			must(t, err)
-			mended, err := c.Tend()
+			must(t, c.Heal())
 			for _, name := range c.names {
-				if mended[name].ShutDown || err != nil {
-					t.Errorf("%s after Heal: %+v, %v", name, mended, err)
+				if !listens(t, c.files[name]) {
+					t.Errorf("the socket of %s does not listen after Heal", name)
 				}
 			}
 			// The workers still accept, so a socket that listens again serves again.
@@ -175,8 +181,9 @@ func TestShutdownLeaves(t *testing.T) {
 		must(t, c.Serve(name))
 	}
 	c.shut("w1")
-	if mended, err := c.Tend(); !mended["w1"].ShutDown || err != nil {
-		t.Fatalf("mended %+v, %v", mended, err)
+	must(t, c.Tend())
+	if !listens(t, c.files["w1"]) {
+		t.Fatal("the socket that was shut down does not listen again")
 	}
 	if c.Serving("w1") || !c.Serving("w0") || !c.Serving("w2") {
 		t.Error("Serving is wrong about a worker")
@@ -188,10 +195,7 @@ func TestShutdownLeaves(t *testing.T) {
 	}
 	c.shut("w0")
 	c.shut("w2")
-	workers, err := c.Heal()
-	if slices.Sort(workers); !slices.Equal(workers, []string{"w0", "w2"}) || err != nil {
-		t.Errorf("healed %v, %v", workers, err)
-	}
+	must(t, c.Heal())
 	if !c.Serving("w0") || !c.Serving("w2") {
 		t.Error("no worker serves")
 	}
@@ -224,7 +228,7 @@ func TestStranded(t *testing.T) {
 		}
 		return false
 	})
-	_, err := g.Heal()
+	err := g.Heal()
 	must(t, err)
 	must(t, g.ServeCommon(0))
 	serve(t, take(t, g, "w3", 1), "w3")
@@ -263,7 +267,7 @@ func TestVerifyInNoise(t *testing.T) {
 		c.shut("w0")
 		c.listen("w0")
 		c.shut("w2")
-		_, err := c.Heal()
+		err := c.Heal()
 		must(t, err)
 	}
 	cancel()
@@ -301,7 +305,7 @@ func TestStranger(t *testing.T) {
 	c.Group = heir
 	c.inOrder()
 	must(t, unix.Shutdown(int(stranger.Fd()), unix.SHUT_RDWR))
-	_, err = c.Heal()
+	err = c.Heal()
 	must(t, err)
 	c.inOrder()
 }

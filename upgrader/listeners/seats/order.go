@@ -121,7 +121,7 @@ func (g *Group) confirm(s *seat) {
 		return err
 	})
 	if err == nil && !(stand[0] && g.allListen()) {
-		if _, err = g.heal(); errors.Is(err, errUnclear) { // other packets were dropped; that ends
+		if err = g.heal(); errors.Is(err, errUnclear) { // other packets were dropped; that ends
 			g.log.Warn("connections are steered by the likely order", "address", g.where.address.String(), "err", err)
 			err = nil
 		}

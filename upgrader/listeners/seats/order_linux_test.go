@@ -37,7 +37,7 @@ func TestVerifyAmongItsLike(t *testing.T) {
 		c.shut("w0")
 		c.listen("w0")
 		c.shut("w2")
-		_, err := c.Heal()
+		err := c.Heal()
 		must(t, err)
 		for _, name := range c.names {
 			must(t, c.Serve(name))

@@ -143,8 +143,8 @@ func TestQueueWithoutWorker(t *testing.T) {
 	}
 	must(t, g.Leave("w0"))
 	must(t, g.Gone("w0"))
-	if mended, err := g.Tend(); len(mended) > 0 || err != nil {
-		t.Errorf("%+v, %v", mended, err)
+	if err := g.Tend(); err != nil {
+		t.Error(err)
 	}
 }
 
@@ -214,7 +214,7 @@ func TestManySeats(t *testing.T) {
 	if waiting != 2000 {
 		t.Errorf("%d of 2000 connections wait at the workers that serve", waiting)
 	}
-	if _, err := g.Heal(); err != nil {
+	if err := g.Heal(); err != nil {
 		t.Error(err)
 	}
 	if state, _ := g.Legacy(); len(state.Members) != 2*slots+1 || state.Members[slots].ID != slots {

@@ -41,7 +41,6 @@ type seat struct {
 
 	share   int // how often it is listed in the present program
 	want    SocketOptions
-	limit   int      // what the kernel made of want.Backlog
 	changed []Option // the values of options before Take set them
 	left    handshakes
 }
@@ -114,7 +113,6 @@ func (s *seat) assert() error {
 	if err := listen(s.file, s.want.Backlog); err != nil {
 		return fmt.Errorf("cannot set the accept queue of a worker's socket: %w", err)
 	}
-	s.limit = queueLimit(s.file)
 	return nil
 }
 

@@ -8,8 +8,8 @@ import (
 )
 
 // Add opens a socket that is not in the configuration, for an address that a program
-// binds. If a listener has the address already, Add returns that one, and restores it if
-// it was being retired. The next Apply removes the listener unless it names it.
+// binds. If a listener has the address already, Add returns that listener, and restores it
+// if it was being retired. The next Apply removes the listener unless it names it.
 func (s *Set) Add(w config.Listen, p Program) (*Listener, error) {
 	s.mu.Lock()
 	l, err := s.add(w, p)

@@ -35,11 +35,12 @@ func (l *Listener) Admit(worker string) error {
 	return nil
 }
 
-// Shares says whether a worker takes clients at a socket that others share.
-func (l *Listener) Shares(worker string) bool {
-	l.seats.mu.Lock()
-	defer l.seats.mu.Unlock()
-	return l.seats.sharers[worker]
+// Suspend leads no new client to a worker's own socket while it fails, or again.
+func (l *Listener) Suspend(worker string, suspended bool) error {
+	if group := l.seats.seated(worker); group != nil {
+		return group.Suspend(worker, suspended)
+	}
+	return nil
 }
 
 // MainClient is the client address with the most connections that are open or have just
