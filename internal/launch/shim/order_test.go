@@ -6,14 +6,16 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+
+	"relevo/internal/whole"
 )
 
-func whole() Order {
-	nice, score := -5, -500
+func filled() Order {
+	nice, score, mask := -5, -500, 0o27
 	return Order{Path: "/bin/sleep", FD: 7, Args: []string{"sleep", "", "60"}, Env: []string{"A=b", "LANG=ä"}, Dir: "/",
-		DirFD: 8, ListenPID: true, Capture: true, Keep: 5, Calls: Calls{CloseRange: 436, Execveat: 322},
+		DirFD: 8, ListenPID: true, Watchdog: true, Capture: true, Keep: 5, Calls: Calls{CloseRange: 436, Execveat: 322},
 		Limits: Limits{Rlimits: []Rlimit{{"nofile", 7, 1024, Unlimited}, {"bananas", -1, 0, 0}},
-			Nice: &nice, DefaultOOMScoreAdj: &score,
+			Nice: &nice, OOMScoreAdj: &score, Umask: &mask, DefaultOOMScoreAdj: &score,
 			Account: &Account{Name: "web", UID: 1000, GID: 1001, Groups: []int{4, 1<<32 - 2}}}}
 }
 
@@ -23,10 +25,16 @@ func read(written []byte) (o Order, ok bool) {
 	return o, !c.failed
 }
 
-// TestOrder: what is written is read. An order that is cut off anywhere is none.
+// TestOrder: what is written is read, all fields of it. An order that is cut off anywhere is none.
 func TestOrder(t *testing.T) {
-	bytes := whole().Bytes()
-	if got, ok := read(bytes); !ok || !reflect.DeepEqual(got, whole()) {
+	order := filled()
+	for _, part := range []any{&order, &order.Limits, &order.Calls} {
+		if names := whole.Missing(part); len(names) > 0 {
+			t.Errorf("filled sets no %v of %T", names, part)
+		}
+	}
+	bytes := order.Bytes()
+	if got, ok := read(bytes); !ok || !reflect.DeepEqual(got, filled()) {
 		t.Errorf("%v %+v", ok, got)
 	}
 	for n := range bytes {
@@ -39,7 +47,7 @@ func TestOrder(t *testing.T) {
 // TestOrderIsShared: workers that start at the same time share the lists of their orders, so an order
 // is written without a write to it. The race detector is what fails.
 func TestOrderIsShared(t *testing.T) {
-	order := whole()
+	order := filled()
 	var writers sync.WaitGroup
 	for range 2 {
 		writers.Go(func() { order.Bytes() })
@@ -49,7 +57,7 @@ func TestOrderIsShared(t *testing.T) {
 
 // FuzzOrder: no order makes the shim panic, or take memory that it was not sent.
 func FuzzOrder(f *testing.F) {
-	f.Add(whole().Bytes())
+	f.Add(filled().Bytes())
 	f.Add([]byte{255, 255, 255, 255, 255, 255, 255, 127})
 	f.Fuzz(func(t *testing.T, bytes []byte) {
 		if o, ok := read(bytes); ok && len(o.Bytes()) > len(bytes) {
