@@ -35,10 +35,10 @@ func (q *requests) scale(change string) (control.Scaled, error) {
 		return control.Scaled{}, control.WithExit(err, control.ExitUsage)
 	}
 	defer q.changed.Set()
-	before := q.scaler.Fix(!auto)
+	undo := q.scaler.Fix(!auto)
 	from, to, err := q.running().Resize(target)
 	if err != nil {
-		q.scaler.Fix(before)
+		undo()
 		if !errors.Is(err, pool.ErrNotRunning) {
 			err = control.WithExit(err, control.ExitUsage)
 		}

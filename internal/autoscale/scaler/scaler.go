@@ -70,18 +70,30 @@ func New(o Options) *Scaler {
 }
 
 // Fix has the number of workers stay what a user wants, or, with false, follow the load
-// again. It returns what was said before. Why the load has changed the number last is
-// forgotten: the number is what the user wants.
-func (s *Scaler) Fix(fixed bool) (before bool) {
+// again. Why the load has changed the number last is forgotten: the number is what the user
+// wants. Undo is for a number that the pool refuses.
+func (s *Scaler) Fix(fixed bool) (undo func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	before, s.state.Fixed = s.state.Fixed, fixed
-	s.state.Reason, s.state.At = "", time.Time{}
+	before := s.state
+	wanted := state{Range: before.Range, Fixed: fixed}
+	s.setLocked(wanted)
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.state == wanted { // else the load or the configuration has changed it meanwhile
+			s.setLocked(before)
+		}
+	}
+}
+
+// setLocked replaces the state, and tells Run.
+func (s *Scaler) setLocked(to state) {
+	s.state = to
 	select {
 	case s.wake <- struct{}{}:
 	default:
 	}
-	return before
 }
 
 // follow takes the numbers of the configuration, and says whether the load decides. If they have

@@ -202,8 +202,19 @@ func TestMemory(t *testing.T) {
 func TestFixed(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, "1..3")
-	if !r.follow(r.numbers()) || r.Fix(true) || r.follow(r.numbers()) {
+	decides := func(r *rig) bool { return r.follow(r.numbers()) }
+	if !decides(r) {
+		t.Error("the load does not decide")
+	}
+	r.decided("waiting connections", r.now)
+	undo := r.Fix(true)
+	if decides(r) {
 		t.Error("the load decides all the same")
+	}
+	var refused control.Status
+	undo()
+	if r.Describe(&refused); !decides(r) || refused.Scale.Reason != "waiting connections" {
+		t.Errorf("after a number that was refused the status says %+v", refused.Scale)
 	}
 	for _, fixed := range []bool{true, false} {
 		var s control.Status
@@ -223,7 +234,7 @@ func TestFixed(t *testing.T) {
 	if next.Describe(&s); !s.Scale.Fixed {
 		t.Error("the status does not say it")
 	}
-	if !next.Fix(false) || !next.follow(next.numbers()) {
+	if next.Fix(false); !next.follow(next.numbers()) {
 		t.Error("the load does not decide again")
 	}
 	next.Fix(true)
