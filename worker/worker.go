@@ -60,7 +60,8 @@ func Status(text string) error { return process().status(text) }
 // Load tells the master how busy the worker is: 0 is idle, 1 is all that it can do, and more
 // says that work waits. Where the number of workers follows the load (workers = "2..8"), the
 // master adds workers while the mean of what they said last is above 0.8. Workers that have said
-// nothing do not count, so say 0 at the start. Call it again when the load has changed. Without a master, or where the master gives no channel, it does nothing.
+// nothing do not count, so say 0 at the start. Call it again when the load has changed. Without a
+// master, or where the master gives no channel, it does nothing.
 func Load(value float64) error { return process().load(value) }
 
 // Send sends v as one JSON value to the master. It waits at most ten seconds for
