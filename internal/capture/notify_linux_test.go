@@ -35,6 +35,7 @@ var roles = map[string]func() error{
 	"die":        dieInBind,
 	"fork-first": bindInChild,
 	"flip":       bindChangingAddress,
+	"secretive":  bindUndumpable,
 }
 
 func TestMain(m *testing.M) {
@@ -344,16 +345,53 @@ func TestProbe(t *testing.T) {
 	}
 }
 
-// Some errors mean that binds may not be looked at. Before the first of them, Blind returns nil.
+// bindUndumpable binds in a process that only a master with CAP_SYS_PTRACE may look at.
+func bindUndumpable() error {
+	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
+		return err
+	}
+	fmt.Println(bindTo(socket(0), 0))
+	return nil
+}
+
+// dropPtrace takes CAP_SYS_PTRACE from this thread.
+func dropPtrace() error {
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var data [2]unix.CapUserData // of capabilities up to 31, and of those above
+	if err := unix.Capget(&header, &data[0]); err != nil {
+		return err
+	}
+	data[0].Effective &^= 1 << unix.CAP_SYS_PTRACE
+	return unix.Capset(&header, &data[0])
+}
+
+// A bind that the master may not look at is performed by the kernel, and Blind says why. As long
+// as all can be examined, Blind returns nil.
 func TestBlind(t *testing.T) {
-	n := &Notifications{}
+	for role, want := range map[string]error{"let-be": nil, "secretive": unix.EPERM} {
+		p := start(t, role)
+		go func() {
+			runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
+			if want != nil {
+				if err := dropPtrace(); err != nil {
+					t.Error(err)
+				}
+			}
+			p.notifications.Serve(func(Bind) Answer { return LetThrough() })
+		}()
+		p.want(t, "<nil>")
+		if got := p.notifications.Blind(); !errors.Is(got, want) {
+			t.Errorf("%s: %v, want %v", role, got, want)
+		}
+	}
+}
+
+// TestForbidden: which errors mean that a bind may not be looked at.
+func TestForbidden(t *testing.T) {
 	for err, want := range map[error]bool{unix.EPERM: true, unix.ENOSYS: true, unix.EBADF: false, unix.ESRCH: false} {
 		if got := forbidden(fmt.Errorf("cannot copy a socket: %w", err)); got != want {
 			t.Errorf("%v: forbidden %v", err, got)
 		}
-	}
-	if n.Blind() != nil {
-		t.Error(n.Blind())
 	}
 }
 
