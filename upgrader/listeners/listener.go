@@ -237,7 +237,8 @@ func explain(err error, w config.Listen) error {
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
 		return fmt.Errorf("cannot listen on %s: no interface of this machine has that address (%w)", w, syscall.EADDRNOTAVAIL)
 	case errors.Is(err, syscall.EAFNOSUPPORT):
-		return fmt.Errorf("cannot listen on %s: this kernel does not support that address family (%w)", w, syscall.EAFNOSUPPORT)
+		return fmt.Errorf("cannot listen on %s: this kernel does not support that address family (%w)", w,
+			syscall.EAFNOSUPPORT)
 	}
 	return fmt.Errorf("cannot listen on %s: %w", w, err)
 }
