@@ -65,7 +65,9 @@ func TestSleep(t *testing.T) {
 	if children, err := procfs.Of(s.status().PID).Children(); err != nil || len(children) > 0 {
 		t.Errorf("the master has the children %v (%v) while the app sleeps", children, err)
 	}
-	for what, args := range map[string][]string{"\nworkers: none for ": {"status"}, " asleep ": {"list"}} {
+	for what, args := range map[string][]string{
+		"\nworkers: none for ": {"status"}, "no worker is asked while the app sleeps": {"status"}, " asleep ": {"list"},
+	} {
 		if _, said := s.relevo(args...); !strings.Contains(said, what) {
 			t.Errorf("relevo %v says\n%s", args, said)
 		}

@@ -14,6 +14,10 @@ func (c *cli) printHealth(s control.Status) {
 		return
 	}
 	interval := time.Duration(s.Health.IntervalMS) * time.Millisecond
+	if !s.Asleep.IsZero() {
+		fmt.Fprintf(c.stdout, "\nhealth: %s every %s: no worker is asked while the app sleeps\n", s.Health.Check, interval)
+		return
+	}
 	if whole := s.Health.Pool; whole != nil {
 		text := "well"
 		if !whole.OK {
