@@ -31,7 +31,7 @@ type kit struct {
 
 // newKit builds relevo. The process becomes the reaper of what its peers leave behind, so that
 // it can end all of it.
-func newKit(ctx context.Context, chosen string) (*kit, error) {
+func newKit(ctx context.Context, chosen []string) (*kit, error) {
 	if err := becomeReaper(); err != nil {
 		return nil, err
 	}
@@ -39,10 +39,7 @@ func newKit(ctx context.Context, chosen string) (*kit, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot make a scratch directory: %w", err)
 	}
-	k := &kit{dir: dir, bin: filepath.Join(dir, "bin")}
-	if chosen != "" {
-		k.chosen = strings.Split(chosen, ",")
-	}
+	k := &kit{dir: dir, bin: filepath.Join(dir, "bin"), chosen: chosen}
 	if err = os.Mkdir(k.bin, 0o755); err == nil {
 		err = figures.BuildRelevo(ctx, filepath.Join(k.bin, "relevo"))
 	}

@@ -67,7 +67,7 @@ func logLines(ctx context.Context, k *kit) (*result, error) {
 	r := newResult(k.plan.rounds, column{Name: linesWritten, Format: "%.2f"},
 		column{Name: linesKept, Format: "%.2f", Plot: true}, column{Name: linesCPU, Format: "%.2f", Plot: true},
 		column{Name: linesMissing, Format: "%.0f"})
-	return r, turns(ctx, k, r, keepers, func(way keeper) error {
+	return r, turns(ctx, k, r, choice(k.chosen, keepers), func(way keeper) error {
 		if err := k.install(ctx, way.packages...); err != nil {
 			return absent{err.Error()}
 		}

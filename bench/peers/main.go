@@ -55,16 +55,19 @@ type table struct {
 	name    string
 	title   string
 	measure func(context.Context, *kit) (*result, error)
+	rows    func() []string // the names of all its peers
 }
 
 var tables = []table{
-	{"serving", "Serving", serving},
-	{"rolls", "Rolls", rolls},
-	{"faults", "Faults", faults},
-	{"apps", "Many apps", manyApps},
-	{"saved", "Saved and served", saved},
-	{"lines", "Lines of a log", logLines},
+	{"serving", "Serving", serving, allPeers},
+	{"rolls", "Rolls", rolls, allPeers},
+	{"faults", "Faults", faults, allPeers},
+	{"apps", "Many apps", manyApps, func() []string { return rowsOf(houses) }},
+	{"saved", "Saved and served", saved, func() []string { return rowsOf(watchers) }},
+	{"lines", "Lines of a log", logLines, func() []string { return rowsOf(keepers) }},
 }
+
+func allPeers() []string { return rowsOf(peers()) }
 
 func main() {
 	if code, is := lines.Main(os.Args); is {
@@ -99,9 +102,13 @@ func run() error {
 	if err != nil {
 		return err
 	}
+	parts := splitParts(*chosen)
+	if wanted, err = narrow(wanted, parts, tables); err != nil {
+		return err
+	}
 	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer cancel()
-	k, err := newKit(ctx, *chosen)
+	k, err := newKit(ctx, parts)
 	if err != nil {
 		return err
 	}
@@ -113,6 +120,14 @@ func run() error {
 		k.plan.rounds = *rounds
 	}
 	return k.measure(ctx, wanted, s)
+}
+
+// splitParts returns the parts of names that -peers lists; none means all peers.
+func splitParts(list string) []string {
+	if list == "" {
+		return nil
+	}
+	return strings.Split(list, ",")
 }
 
 // choose returns the tables that were asked for; nothing means all of them.

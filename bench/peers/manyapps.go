@@ -73,7 +73,7 @@ func manyApps(ctx context.Context, k *kit) (*result, error) {
 		r.Columns = append(r.Columns, column{Name: startOf(n), Format: "%.1f", Plot: drawn},
 			column{Name: listOf(n), Format: "%.0f", Plot: drawn}, column{Name: memoryOf(n), Format: "%.0f", Plot: drawn})
 	}
-	return r, turns(ctx, k, r, houses, func(h house) error {
+	return r, turns(ctx, k, r, choice(k.chosen, houses), func(h house) error {
 		if err := k.install(ctx, h.packages...); err != nil {
 			return absent{err.Error()}
 		}

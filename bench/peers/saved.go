@@ -37,7 +37,7 @@ func (w watcher) label() string { return w.name }
 func saved(ctx context.Context, k *kit) (*result, error) {
 	r := newResult(k.plan.rounds, column{Name: "save → served, ms", Format: "%.0f", Plot: true},
 		column{Name: "lost per save", Format: "%.0f", Plot: true})
-	return r, turns(ctx, k, r, watchers, func(w watcher) error {
+	return r, turns(ctx, k, r, choice(k.chosen, watchers), func(w watcher) error {
 		if err := k.install(ctx, w.packages...); err != nil {
 			return absent{err.Error()}
 		}

@@ -65,20 +65,7 @@ type absent struct{ why string }
 func (a absent) Error() string { return a.why }
 
 // found returns the peers that were chosen.
-func (k *kit) found() (all []peer) {
-	for _, p := range peers() {
-		if len(k.chosen) == 0 {
-			all = append(all, p)
-		}
-		for _, part := range k.chosen {
-			if strings.Contains(strings.ToLower(p.name), strings.ToLower(part)) {
-				all = append(all, p)
-				break
-			}
-		}
-	}
-	return all
-}
+func (k *kit) found() []peer { return choice(k.chosen, peers()) }
 
 // launch starts a peer and waits until the app answers. The error is absent where the machine
 // does not have the peer.

@@ -11,7 +11,7 @@ import (
 // turns goes through the peers once in each round, the other way round in every second one, and
 // says on stderr how far it is. A peer that fails in its turn is named below the table; the
 // others continue.
-func turns[T interface{ label() string }](ctx context.Context, k *kit, r *result, peers []T, turn func(T) error) error {
+func turns[T labelled](ctx context.Context, k *kit, r *result, peers []T, turn func(T) error) error {
 	began, done := time.Now(), 0
 	for round := range k.plan.rounds {
 		order := slices.Clone(peers)
