@@ -98,7 +98,7 @@ func run() error {
 		}
 	}
 	if !ran {
-		return fmt.Errorf("cannot measure %q: there are %s", *only, strings.Join(names(), " "))
+		return fmt.Errorf("cannot measure %q: choose one of %s", *only, strings.Join(names(), " "))
 	}
 	return nil
 }

@@ -196,7 +196,7 @@ func (p *Pool) exited(m *member, r Exited) {
 	p.changed = true
 }
 
-// startAgain says nothing to the machine, for which the worker starts still.
+// startAgain says nothing to the machine, for which the worker is still starting.
 func (p *Pool) startAgain(m *member, r Exited) {
 	planned := true
 	p.publishFor(m, Event{Kind: KindExit, Planned: &planned, Signal: config.SignalName(r.Status.Signal),

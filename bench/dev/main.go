@@ -100,9 +100,9 @@ func newBench(ctx context.Context) (*bench, error) {
 	return b, nil
 }
 
-// install fetches a tool; one that cannot be had is left out, and that is said. It
-// is built in a module made for it, which asks for exactly this version: `go install`
-// asks for the list of all versions as well, which not every proxy gives.
+// install fetches and builds a tool. If that fails, it prints why, and the tool is left
+// out. The module made for it asks for exactly this version: `go install` also asks for
+// the list of all versions, which not every proxy gives.
 func (b *bench) install(path string) bool {
 	name, version, _ := strings.Cut(path, "@")
 	dir := filepath.Join(b.dir, "tool-"+filepath.Base(name))

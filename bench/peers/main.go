@@ -137,7 +137,7 @@ func choose(only string, names []string) (wanted []string, err error) {
 	}
 	for name := range strings.SplitSeq(only, ",") {
 		if !slices.Contains(names, name) {
-			return nil, fmt.Errorf("cannot measure %q: there are %s", name, strings.Join(names, ", "))
+			return nil, fmt.Errorf("cannot measure %q: choose one of %s", name, strings.Join(names, ", "))
 		}
 		wanted = append(wanted, name)
 	}

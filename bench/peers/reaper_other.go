@@ -4,4 +4,6 @@ package main
 
 import "errors"
 
-func becomeReaper() error { return errors.New("cannot compare here: the peers run on Linux") }
+func becomeReaper() error {
+	return errors.New("cannot compare peers on this system: they run on Linux")
+}

@@ -28,7 +28,7 @@ type result struct {
 	Failed   []string                   `json:"failed,omitempty"`
 }
 
-// enough rounds have ranges that say something.
+// enough is the number of rounds from which ranges can be compared.
 const enough = 3
 
 // column is one thing that is measured.
@@ -89,7 +89,7 @@ func addOnce(list *[]string, text string) {
 	}
 }
 
-// learn notes the version of a peer: it is asked, or npm was.
+// learn notes the version of a peer: that of its npm packages, or what its program prints.
 func (r *result) learn(ctx context.Context, s *service) {
 	r.row(s.peer.name)
 	r.Kinds[s.peer.name] = s.peer.app.file
@@ -164,8 +164,8 @@ func paragraph(out io.Writer, format string, args ...any) {
 	fmt.Fprintln(out)
 }
 
-// text is what a cell of the table says: figures, and notes with the number of rounds that have
-// them if it is not all of them.
+// text is what a cell of the table says: figures, and notes. A note that not all rounds have is
+// followed by the number of its rounds.
 func (c cell) text(format string) string {
 	rounds := len(c.Figures) + len(c.Notes)
 	var parts []string

@@ -159,7 +159,7 @@ func (b *boot) move(ctx context.Context, name string, before control.Status) (st
 		return "", err
 	}
 	if service, _ := systemd.ServiceOf(after.PID); service != b.unit(name) {
-		return "", fmt.Errorf("cannot move %s under systemd: pid %d is its master still", name, after.PID)
+		return "", fmt.Errorf("cannot move %s under systemd: pid %d is still its master", name, after.PID)
 	}
 	same := sameWorkers(before, after)
 	if same == len(before.Workers) {

@@ -145,7 +145,7 @@ func TestFileErrors(t *testing.T) {
 			`listener.address?`,
 		`"limits.nice" = 3`: `1:1: cannot find the setting limits.nice`,
 		`zzz = 1`: `1:1: cannot find the setting zzz; ` +
-			`docs/relevo.reference.toml has all that exist`,
+			`docs/relevo.reference.toml lists all settings`,
 		"surge = 1\nsurge = 2":                             `2:1: cannot define surge twice: it stands in line 1 already`,
 		"[env]\n[limits]\n[env]":                           `3:2: cannot define env twice: it stands in line 1 already`,
 		"env.A = \"1\"\n[env]\nB = \"1\"":                  `2:2: cannot define env twice`,

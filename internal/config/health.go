@@ -32,7 +32,7 @@ const (
 	MaxDefaultTimeout     = 2 * time.Second
 )
 
-// minHealthInterval prevents that checks take all the time of workers and master.
+// minHealthInterval keeps checks from taking all the time of workers and master.
 const minHealthInterval = 100 * time.Millisecond
 
 // maxHealthFailures is a bound against typing errors.
@@ -161,7 +161,7 @@ func healthSettings() []Setting {
 func path() kind[string] {
 	return written("PATH", "/healthz", func(text string) (string, error) {
 		if !strings.HasPrefix(text, "/") || strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
-			return "", fmt.Errorf("cannot use %q as a path: it begins with / and has no spaces, as /healthz", text)
+			return "", fmt.Errorf("cannot use %q as a path: it begins with / and has no spaces, such as /healthz", text)
 		}
 		return text, nil
 	}, func(text string) string { return text })
@@ -173,8 +173,8 @@ func hostName() kind[string] {
 	bad := func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune("/\\\"<>?#@", r) }
 	return written("HOST", "shop.example", func(text string) (string, error) {
 		if text == "" || strings.ContainsFunc(text, bad) {
-			return "", fmt.Errorf("cannot use %q as the Host of a request: write a name alone, as shop.example or "+
-				"shop.example:8080", text)
+			return "", fmt.Errorf("cannot use %q as the Host of a request: write a name alone, such as shop.example "+
+				"or shop.example:8080", text)
 		}
 		return text, nil
 	}, func(text string) string { return text })
@@ -191,17 +191,17 @@ func (h *Health) problems() (all []problem) {
 			all = append(all, problem{key, fmt.Errorf(format, args...)})
 		}
 	}
-	wrong(h.Interval < minHealthInterval, "health.interval", "cannot ask for health every %s: at least %s", h.Interval,
+	wrong(h.Interval < minHealthInterval, "health.interval", "cannot check health every %s: write at least %s", h.Interval,
 		minHealthInterval)
 	wrong(h.Timeout > h.Interval && h.Interval >= minHealthInterval, "health.timeout",
-		"cannot wait %s for an answer: at most the interval, which is %s", h.Timeout, h.Interval)
+		"cannot wait %s for an answer: write at most the interval, which is %s", h.Timeout, h.Interval)
 	wrong(h.Timeout != 0 && h.Timeout < time.Millisecond, "health.timeout",
-		"cannot wait only %s for an answer: at least 1ms", h.Timeout)
+		"cannot wait only %s for an answer: write at least 1ms", h.Timeout)
 	wrong(h.Host != "" && slices.ContainsFunc(h.Headers, func(one Header) bool {
 		return strings.EqualFold(one.Name, "Host")
 	}), "health.host", "cannot send two Host headers: health.headers has one beside health.host; leave one out")
 	wrong(h.Failures < 1 || h.Failures > maxHealthFailures, "health.failures",
-		"cannot count %d failures: 1 to %d", h.Failures, maxHealthFailures)
+		"cannot count %d failures: write 1 to %d", h.Failures, maxHealthFailures)
 	return all
 }
 

@@ -18,10 +18,10 @@ type reading struct {
 	more     bool           // there are more errors than are reported
 	unknown  string         // the unknown table that keys go to
 	listener *listenerTable // the [[listener]] that keys go to
-	rules    *value         // all [[dev.rules]] so far; keys go to the last
-	inRule   bool           // they do
+	rules    *value         // all [[dev.rules]] so far
+	inRule   bool           // keys go to the last of rules
 
-	listeners []placedListener // of all [[listener]]; they stand behind those of listen
+	listeners []placedListener // of all [[listener]]; they follow those of listen
 }
 
 // apply sets what the file says.
@@ -108,7 +108,7 @@ func (r *reading) isTable(key string) bool {
 
 func (r *reading) key(e entry) {
 	if r.unknown != "" {
-		return // told at its header
+		return // reported at its header
 	}
 	if r.inRule {
 		rule := &r.rules.items[len(r.rules.items)-1]
@@ -149,7 +149,7 @@ func (r *reading) key(e entry) {
 	}
 }
 
-// placeItems notes where the items of a list are that could be read.
+// placeItems notes where the items of a list stand, if the list could be read.
 func (r *reading) placeItems(key string, v value) {
 	if r.failed[key] {
 		return
@@ -176,5 +176,5 @@ func (r *reading) suggest(path []string) string {
 	if near := Nearest(key, append(keys, "limits")); near != "" {
 		return fmt.Sprintf("; did you mean %s?", near)
 	}
-	return "; docs/relevo.reference.toml has all that exist"
+	return "; docs/relevo.reference.toml lists all settings"
 }

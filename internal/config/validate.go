@@ -19,10 +19,10 @@ func (p problem) setting() string {
 	return key
 }
 
-// minWatchdog prevents that a busy worker is taken for one that hangs.
+// minWatchdog keeps a busy worker from being taken for one that hangs.
 const minWatchdog = 100 * time.Millisecond
 
-// minLifetime prevents that relevo is busy with replacing workers.
+// minLifetime keeps relevo from doing nothing but replace workers.
 const minLifetime = 100 * time.Millisecond
 
 // minMemory finds values whose unit was forgotten.
@@ -62,7 +62,7 @@ func (a *App) problems() (all []problem) {
 		if err := CheckName(name); err != nil {
 			wrong(true, fmt.Sprintf("after[%d]", i), "%w", err)
 		}
-		wrong(name == a.Name, fmt.Sprintf("after[%d]", i), "cannot start %s after itself: take it away", name)
+		wrong(name == a.Name, fmt.Sprintf("after[%d]", i), "cannot start %s after itself: remove it from after", name)
 	}
 	wrong(a.ReadyTimeout <= 0, "ready_timeout", "cannot run without patience: the ready timeout must be above 0")
 	wrong(a.DrainTimeout <= 0, "drain_timeout", "cannot run without patience: the drain timeout must be above 0")

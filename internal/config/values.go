@@ -105,7 +105,7 @@ func parseVariable(text string) (string, error) {
 	switch name, _, _ := strings.Cut(text, "="); name {
 	case "LISTEN_FDS", "LISTEN_FDNAMES", "LISTEN_PID", "NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID",
 		"RELEVO_NAME", "RELEVO_SLOT", "RELEVO_WORKER", "RELEVO_GENERATION", "RELEVO_IPC_FD", "RELEVO_CONTROL":
-		return "", fmt.Errorf("cannot set %s: relevo gives each worker its own; take it away", name)
+		return "", fmt.Errorf("cannot set %s: relevo gives each worker its own; remove it", name)
 	}
 	return text, nil
 }

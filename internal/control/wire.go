@@ -74,7 +74,7 @@ type Status struct {
 	Name      string     `json:"name"`
 	PID       int        `json:"pid"`
 	Version   string     `json:"version"`
-	Build     Build      `json:"build,omitzero"` // empty: the master is of before this field
+	Build     Build      `json:"build,omitzero"` // empty: the master is too old to tell
 	Listeners []Listener `json:"listeners"`
 	Config    string     `json:"config,omitempty"`  // the configuration file
 	Metrics   string     `json:"metrics,omitempty"` // the address at which they are served; empty: none
@@ -91,7 +91,7 @@ type Status struct {
 	Warnings []string `json:"warnings,omitempty"`
 	// Health says how the workers' health is checked; nil: it is not.
 	Health *Health `json:"health,omitempty"`
-	// Scale says who decides on the number of workers; nil: the configuration names one.
+	// Scale says who decides on the number of workers; nil: the configuration fixes it.
 	Scale *Scale `json:"scale,omitempty"`
 	// NextRoll is when all workers are replaced by the clock.
 	NextRoll time.Time `json:"next_roll,omitzero"`

@@ -131,16 +131,16 @@ func TestPrepared(t *testing.T) {
 		p    Prepared
 		want Next
 	}{
-		{"a generation", Prepared{}, NextRoll},
-		{"of the watch", Prepared{Watched: true}, NextRoll},
-		{"of the watch, and it serves", Prepared{Watched: true, Same: true}, NextKeep},
-		{"of the watch, and it is gone again", Prepared{Watched: true, Same: true, Failed: true}, NextAgain},
+		{"a reload", Prepared{}, NextRoll},
+		{"a change that the watch saw", Prepared{Watched: true}, NextRoll},
+		{"the watch saw bytes that serve", Prepared{Watched: true, Same: true}, NextKeep},
+		{"the watch saw bytes that serve, and they are gone", Prepared{Watched: true, Same: true, Failed: true}, NextAgain},
 		{"bad bytes", Prepared{KnownBad: true}, NextRefuse},
-		{"bad bytes of the watch", Prepared{KnownBad: true, Watched: true}, NextRefuse},
+		{"the watch saw bad bytes", Prepared{KnownBad: true, Watched: true}, NextRefuse},
 		{"bad bytes, by force", Prepared{KnownBad: true, Forced: true}, NextRoll},
-		{"none", Prepared{Failed: true}, NextAnswer},
-		{"none, by force", Prepared{Failed: true, Forced: true}, NextAnswer},
-		{"none, of the watch", Prepared{Failed: true, Watched: true}, NextAgain},
+		{"nothing could be prepared", Prepared{Failed: true}, NextAnswer},
+		{"nothing could be prepared, by force", Prepared{Failed: true, Forced: true}, NextAnswer},
+		{"nothing could be prepared for the watch", Prepared{Failed: true, Watched: true}, NextAgain},
 		{"another master has taken over", Prepared{Failed: true, Watched: true, Left: true}, NextAnswer},
 		{"too late", Prepared{Late: true, KnownBad: true}, NextDrop},
 	} {

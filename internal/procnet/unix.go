@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// UnixClients counts the connections to a Unix socket that listens, those included that were not
-// accepted. The kernel gives the server's end of each the path of the listening socket.
+// UnixClients counts the connections to a Unix socket that listens, also those that were not
+// accepted yet. The kernel gives the server's end of each the path of the listening socket.
 func UnixClients(listening uint64) (clients int) {
 	all := unixSockets()
 	i := slices.IndexFunc(all, func(s unixSocket) bool { return s.inode == listening })

@@ -178,9 +178,9 @@ func (o Options) validate() error {
 	case o.Target != nil && o.During != nil:
 		return errors.New("cannot prove: Target and During exclude each other")
 	case o.Target == nil && o.Kill:
-		return errors.New("cannot kill workers: there is no Target that lists and signals them")
+		return errors.New("cannot kill workers: Options.Target is needed, which lists and signals them")
 	case o.Target == nil && o.Rolls > 0:
-		return errors.New("cannot roll: there is no Target that rolls them")
+		return errors.New("cannot roll: Options.Target is needed, which rolls")
 	}
 	return nil
 }

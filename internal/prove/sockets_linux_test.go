@@ -162,11 +162,11 @@ func TestAwaitStopped(t *testing.T) {
 	short, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
 	if err := awaitStopped(short, pid); err == nil {
-		t.Error("a process that was not stopped is")
+		t.Error("a process that runs counts as stopped")
 	}
 	_ = syscall.Kill(pid, syscall.SIGSTOP)
 	if err := awaitStopped(t.Context(), pid); err == nil {
-		t.Error("the child goes on, but that was not seen")
+		t.Error("the child still runs, but counts as stopped")
 	}
 	_ = syscall.Kill(-pid, syscall.SIGSTOP)
 	if err := awaitStopped(t.Context(), pid); err != nil {
@@ -178,16 +178,16 @@ func TestAwaitStopped(t *testing.T) {
 	}
 }
 
-func TestAwaitStoppedOfNobody(t *testing.T) {
+func TestAwaitStoppedOfDeadProcess(t *testing.T) {
 	cmd := exec.Command(testreq.Program(t, "true"))
 	if err := cmd.Run(); err != nil {
 		t.Fatal(err)
 	}
 	if err := awaitStopped(t.Context(), cmd.Process.Pid); err == nil {
-		t.Error("a process that is gone is stopped")
+		t.Error("a process that has ended counts as stopped")
 	}
 	if _, err := openHandle(cmd.Process.Pid); err == nil {
-		t.Error("a process that is gone has a pidfd")
+		t.Error("a process that has ended has a pidfd")
 	}
 }
 

@@ -32,7 +32,7 @@ const (
 // that, and the kernel makes the later ones no larger than what was read (netlink_dump).
 const answerLen = 8 << 10
 
-// Established lists the connections on these ports, those included whose client has
+// Established lists the connections on these ports, also those whose client has
 // closed its sending half.
 func Established(ports []uint16) (all []Connection, err error) {
 	err = list(established|closeWait, infoBit, func(body []byte) {

@@ -220,7 +220,7 @@ func (p *Process) Die(sig syscall.Signal) {
 }
 
 // End reports the worker's end as it is given. Only the first end counts, as
-// with a process; other reports may follow it, as they may in bad luck.
+// with a process; other reports may follow it.
 func (p *Process) End(e pool.Exited) {
 	p.release.mu.Lock()
 	again := p.exited

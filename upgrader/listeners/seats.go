@@ -106,7 +106,7 @@ func (s *seating) seated(worker string) *seats.Group {
 // Seated says whether a worker has a socket of its own.
 func (l *Listener) Seated(worker string) bool { return l.seats.seated(worker) != nil }
 
-// SeatsOf are the listeners at which a worker has a socket of its own, those included
+// SeatsOf are the listeners at which a worker has a socket of its own, also those
 // that take no new clients any more.
 func (s *Set) SeatsOf(worker string) (all []*Listener) {
 	s.mu.Lock()

@@ -103,7 +103,7 @@ func (s *Set) Listeners() []*Listener {
 // all holds s.mu.
 func (s *Set) all() []*Listener { return slices.Concat(s.listeners, s.retiring) }
 
-// held are all listeners, those included that only an older generation uses.
+// held are all listeners, also those that only an older generation uses.
 func (s *Set) held() []*Listener {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -7,7 +7,7 @@ import (
 
 // Place is where metrics are served now. A master tells it to the next one, so that a port that the
 // configuration leaves to the kernel (127.0.0.1:0) stays the same over an upgrade. The zero value is
-// nowhere.
+// no place.
 type Place struct {
 	mu sync.Mutex
 	is Legacy
@@ -26,7 +26,7 @@ func (p *Place) Legacy() Legacy {
 	return p.is
 }
 
-// TakeOver has the place be that of the previous master, whose socket is closed or soon will be.
+// TakeOver sets the place of the previous master, whose socket is closed or soon will be.
 func (p *Place) TakeOver(l Legacy) { p.set(l.Wanted, l.Served) }
 
 func (p *Place) set(wanted, served string) {
@@ -35,7 +35,7 @@ func (p *Place) set(wanted, served string) {
 	p.is = Legacy{wanted, served}
 }
 
-// of is the address to listen at for the one of the configuration.
+// of returns the address to listen at for an address of the configuration.
 func (p *Place) of(wanted string) string {
 	is := p.Legacy()
 	if _, port, err := net.SplitHostPort(wanted); err == nil && port == "0" && is.Wanted == wanted && is.Served != "" {
