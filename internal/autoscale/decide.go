@@ -94,10 +94,12 @@ func (d *Decider) Decide(now time.Time, s Sample) Decision {
 		d.needed.note(now, missing.workers)
 		return d.change(now, s, missing)
 	}
-	if d.last.newest > s.Workers {
-		stay.Next, carrying = Confirm, s.Workers
-	}
 	stay.Quiet = s.idle()
+	if d.last.newest > s.Workers { // a single look may mislead: it is followed by others soon
+		stay.Next = Confirm
+		d.needed.note(now, carrying)
+		return stay
+	}
 	return d.shrink(now, s, carrying, stay)
 }
 

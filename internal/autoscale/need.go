@@ -63,9 +63,14 @@ func (b Bounds) missing(s Sample) (most need) {
 	return most
 }
 
-// carrying is how many workers would carry the load without being busy.
+// carrying is how many workers would carry the load without being busy. Where clients wait, all
+// present ones are needed, also if there can be no more.
 func (b Bounds) carrying(s Sample) int {
-	return b.Fit(max(atUse(s.CPU, low), atUse(float64(s.Workers)*s.Said, low)))
+	n := max(atUse(s.CPU, low), atUse(float64(s.Workers)*s.Said, low))
+	if s.Waiting > 0 || s.Dropped > 0 || s.Slowness >= slow {
+		n = max(n, s.Workers)
+	}
+	return b.Fit(n)
 }
 
 // atUse is how many workers have this use when they do the work together.
