@@ -2,11 +2,14 @@ package test
 
 import (
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"relevo/internal/control"
+	"relevo/internal/testreq"
 )
 
 // TestUpgradeMachine: a package has replaced the program of two masters, whose sockets are in
@@ -47,6 +50,29 @@ func TestUpgradeMachine(t *testing.T) {
 	}
 	if code, out = s.relevo("upgrade", "--machine", "site"); code != control.ExitUsage {
 		t.Errorf("exit code %d: %s", code, out)
+	}
+}
+
+// TestUpgradeMachineOfOthers: an ordinary user is told that masters of other users may be there.
+func TestUpgradeMachineOfOthers(t *testing.T) {
+	t.Parallel()
+	testreq.Root(t)
+	s := newSite(t, "-n", "1")
+	s.must(os.Chmod(s.dir, 0o755))
+	cmd := s.command("upgrade", "--machine")
+	cmd.Dir = "/"
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+	cmd.Stdout, cmd.Stderr = nil, nil
+	out, err := cmd.CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "of other users, named "+filepath.Base(s.program)+
+		": if they are masters, run this as root") {
+		t.Errorf("%v: %s", err, out)
+	}
+	if got := s.status().Successions; got != 0 {
+		t.Errorf("the master was replaced %d times", got)
+	}
+	if code, out := s.relevo("upgrade", "--machine"); code != 0 || strings.Contains(out, "run this as root") {
+		t.Errorf("as root: exit code %d: %s", code, out)
 	}
 }
 

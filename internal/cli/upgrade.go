@@ -45,7 +45,7 @@ chooses the way.
 started from the path of this program; as root, the masters of all users. It does not
 touch masters in containers.`
 	cmd.Example = "  relevo upgrade web\n  relevo upgrade all\n  sudo relevo upgrade --machine"
-	cmd.Flags().BoolVar(&machine, "machine", false, "upgrade all masters of this program, of all users")
+	cmd.Flags().BoolVar(&machine, "machine", false, "upgrade all masters of this program; as root, of all users")
 	return cmd
 }
 

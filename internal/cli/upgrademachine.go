@@ -2,12 +2,15 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 
 	"relevo/internal/control"
+	"relevo/internal/phrase"
 	"relevo/internal/printable"
 	"relevo/internal/procfs"
 	"relevo/internal/procnet"
@@ -24,10 +27,13 @@ func (c *cli) upgradeMachine(ctx context.Context, asJSON bool) error {
 	collecting := *c
 	collecting.collect = func(v any) { values = append(values, v) }
 	var failed error
-	masters := 0
+	masters, hidden := 0, 0
 	for _, pid := range procfs.All() {
 		socket := masterSocket(pid, program)
 		if socket == "" {
+			if hiddenNamesake(pid, program) {
+				hidden++
+			}
 			continue
 		}
 		masters++
@@ -46,10 +52,23 @@ func (c *cli) upgradeMachine(ctx context.Context, asJSON bool) error {
 	case masters == 0:
 		fmt.Fprintln(c.stdout, noneRuns)
 	}
+	if hidden > 0 {
+		fmt.Fprintf(c.stderr, "cannot look at %s of other users, named %s: if they are masters, run this as root\n",
+			phrase.Count(hidden, "process"), filepath.Base(program))
+	}
 	if failed != nil {
 		return &exitOnly{control.ExitCode(failed)}
 	}
 	return nil
+}
+
+// hiddenNamesake says whether a process has the program's name, and belongs to another user, so that
+// it cannot be known whether it runs the program.
+func hiddenNamesake(pid int, program string) bool {
+	const longest = 15 // proc_pid_comm(5)
+	_, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid))
+	name := filepath.Base(program)
+	return errors.Is(err, fs.ErrPermission) && procfs.Of(pid).Name() == name[:min(len(name), longest)]
 }
 
 func (c *cli) upgradeAt(ctx context.Context, socket string, asJSON bool) error {

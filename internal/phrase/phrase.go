@@ -7,13 +7,16 @@ import (
 	"strings"
 )
 
-// Count is "1 worker" or "2 workers", "1 copy" or "2 copies".
+// Count is "1 worker" or "2 workers", "1 copy" or "2 copies", "1 process" or "2 processes".
 func Count(n int, noun string) string {
 	if n == 1 {
 		return "1 " + noun
 	}
 	if stem, found := strings.CutSuffix(noun, "y"); found {
 		return strconv.Itoa(n) + " " + stem + "ies"
+	}
+	if strings.HasSuffix(noun, "s") {
+		noun += "e"
 	}
 	return strconv.Itoa(n) + " " + noun + "s"
 }

@@ -6,6 +6,7 @@ func TestCount(t *testing.T) {
 	for want, got := range map[string]string{
 		"0 workers": Count(0, "worker"), "1 worker": Count(1, "worker"), "2 workers": Count(2, "worker"),
 		"1 copy": Count(1, "copy"), "0 copies": Count(0, "copy"), "3 directories": Count(3, "directory"),
+		"1 process": Count(1, "process"), "2 processes": Count(2, "process"),
 	} {
 		if got != want {
 			t.Errorf("%q, want %q", got, want)
