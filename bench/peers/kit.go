@@ -64,7 +64,7 @@ func (k *kit) close() {
 	os.RemoveAll(k.dir)
 }
 
-// endAll ends processes at once, those that are not children of this one included.
+// endAll ends processes at once, also those that are not children of this process.
 func endAll(pids []int) {
 	for _, pid := range pids {
 		syscall.Kill(pid, syscall.SIGKILL)

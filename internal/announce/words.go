@@ -145,7 +145,7 @@ func describePool(e pool.Event) (slog.Level, string) {
 	case pool.KindStopped:
 		return slog.LevelInfo, "stopped"
 	case pool.KindLost:
-		return slog.LevelWarn, fmt.Sprintf("%d events not logged: the log is too slow", e.Count)
+		return slog.LevelWarn, phrase.Count(e.Count, "event") + " not logged: the log is too slow"
 	}
 	return slog.LevelWarn, string(e.Kind)
 }

@@ -79,9 +79,9 @@ func TestFileErrors(t *testing.T) {
 		`name = ""`:        `1:8: cannot use an empty text`,
 		`name = "a\u0000"`: `1:8: cannot use the value of name: it has a NUL byte`,
 		`command = []`:     `1:11: cannot run: no command given`,
-		`workers = "2-8"`: `1:11: cannot use "2-8" as a number of workers: 1 to 1024, or auto, max or 0 (here ` +
+		`workers = "2-8"`: `1:11: cannot use "2-8" as a number of workers: write 1 to 1024, or auto, max or 0 (here ` +
 			strconv.Itoa(CPUs()) + `); "2..8" is as many as the load needs`,
-		`workers = -1`:                   `1:11: cannot use "-1" as a number of workers: 1 to 1024, or auto`,
+		`workers = -1`:                   `1:11: cannot use "-1" as a number of workers: write 1 to 1024, or auto`,
 		`workers = 99999999999999999999`: `1:11: cannot use "99999999999999999999" as a number of workers`,
 		`listen = ["shop:1"]`: `1:11: cannot listen on "shop:1": "shop" is neither ` +
 			`an IP address nor localhost`,

@@ -43,7 +43,7 @@ func (l *Logs) problems() (all []problem) {
 	wrong(l.MaxSize < minLogSize, "log.max_size", "cannot use log files of %d bytes: at least 64KiB", l.MaxSize)
 	wrong(l.MaxAge != 0 && l.MaxAge < minLogAge, "log.max_age",
 		"cannot use a file age of %s: at least %s, or 0 for any", l.MaxAge, DurationText(minLogAge))
-	wrong(l.Keep < 0 || l.Keep > maxLogKeep, "log.keep", "cannot keep %d old log files: 0 to %d", l.Keep, maxLogKeep)
+	wrong(l.Keep < 0 || l.Keep > maxLogKeep, "log.keep", "cannot keep %d old log files: write 0 to %d", l.Keep, maxLogKeep)
 	return all
 }
 

@@ -19,8 +19,8 @@ func ParseWorkers(text string) (int, error) {
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil || n < 1 || n > MaxWorkers || text[0] == '+' { // +2 is a step of relevo scale
-		return 0, fmt.Errorf("cannot use %q as a number of workers: 1 to %d, or auto, max or 0 (here %d)", text, MaxWorkers,
-			CPUs())
+		return 0, fmt.Errorf("cannot use %q as a number of workers: write 1 to %d, or auto, max or 0 (here %d)", text,
+			MaxWorkers, CPUs())
 	}
 	return n, nil
 }

@@ -40,7 +40,7 @@ type randomAgenda struct {
 	reloads                     map[int]bool // of the requests
 }
 
-// event is one that may come now, or a result that nobody waits for.
+// event is one that may come now, or a result that no caller waits for.
 func (r *randomAgenda) event() Event {
 	r.last++
 	n := r.last

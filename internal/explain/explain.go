@@ -147,7 +147,7 @@ func advice(s control.Status, told []pool.Entry) (all []string) {
 		case e.Kind == pool.KindExit && e.Blame != machine.BlameMaster:
 			say("relevo logs " + s.Name + " shows what the workers that died had printed.")
 		case e.Kind == pool.KindHealed:
-			say("Look what the program does with its listening sockets: it must not close, shut down or reconfigure them.")
+			say("Look at what the program does with its listening sockets: it must not close, shut down or reconfigure them.")
 		}
 	}
 	if last := s.LastRoll; last != nil && last.Result != machine.OK {
@@ -156,8 +156,8 @@ func advice(s control.Status, told []pool.Entry) (all []string) {
 	}
 	for _, l := range s.Listeners {
 		if q := l.Queue; q != nil && q.Waiting != nil && q.Limit != nil && *q.Waiting > *q.Limit/2 && *q.Limit > 0 {
-			say(fmt.Sprintf("%d clients wait at %s, of %d that may: relevo scale %s +1 adds a worker.", *q.Waiting, l.Address,
-				*q.Limit, s.Name))
+			say(fmt.Sprintf("The queue at %s holds %s, and at most %d: relevo scale %s +1 adds a worker.", l.Address,
+				phrase.Count(*q.Waiting, "client"), *q.Limit, s.Name))
 		}
 	}
 	for _, text := range aboutWarnings(s, len(all) > 0) {

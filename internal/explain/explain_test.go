@@ -127,7 +127,7 @@ func TestTell(t *testing.T) {
 	}
 	wantLines(t, story.Do, "set DATABASE_URL", "relevo logs web shows what the workers that died had printed.",
 		"Mend the release and run relevo reload web; relevo releases web lists the releases to go back to.",
-		"90 clients wait at :80, of 100 that may: relevo scale web +1 adds a worker.")
+		"The queue at :80 holds 90 clients, and at most 100: relevo scale web +1 adds a worker.")
 
 	asleep := control.Status{Name: "web"}
 	asleep.State, asleep.Asleep, asleep.Generation = "asleep", at, 3

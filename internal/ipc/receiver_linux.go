@@ -12,7 +12,7 @@ import (
 const maxReceived = 253
 
 // receiver reads from a socket whose peer may send descriptors, and closes them. A closer
-// does that apart, for a close may take as long as the peer likes.
+// does that apart, because a close may take as long as the peer likes.
 type receiver struct {
 	socket  *os.File
 	control []byte

@@ -123,8 +123,8 @@ func advance(d Deploy, machines []Machine) Action {
 	case len(next) == 0:
 		return Action{Kind: Wait, Reason: "every machine that is present has its release"}
 	case !d.Back && d.MaxUnavailable >= 0 && unavailable > d.MaxUnavailable:
-		return Action{Kind: Wait, Reason: fmt.Sprintf("%d machines are away or have a fault, %d may", unavailable,
-			d.MaxUnavailable)}
+		return Action{Kind: Wait, Reason: fmt.Sprintf("away or with a fault: %d of the machines; at most %d may be",
+			unavailable, d.MaxUnavailable)}
 	}
 	return Action{Kind: Enter, Members: choose(d, next)}
 }

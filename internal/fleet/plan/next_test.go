@@ -58,7 +58,7 @@ func TestDecisions(t *testing.T) {
 		"a fault of a machine with the old release": {func(_ *Deploy, ms []Machine, _ *Seen) { ms[1].Fault = "dies" },
 			Enter, "", Rolling},
 		"too many with a fault": {func(d *Deploy, ms []Machine, _ *Seen) { d.MaxUnavailable = 0; ms[1].Fault = "dies" },
-			Wait, "1 machines are away or have a fault, 0 may", Rolling},
+			Wait, "away or with a fault: 1 of the machines; at most 0 may be", Rolling},
 		"the canary is late": {func(_ *Deploy, ms []Machine, s *Seen) { ms[0].Turn, s.Waited = Given, time.Minute },
 			Fail, "a-1: its turn has not ended within 1m0s", Held},
 		"the canary is away": {func(_ *Deploy, ms []Machine, _ *Seen) { ms[0].Turn, ms[0].Present = Given, false },

@@ -19,7 +19,7 @@ func makeCgroup() (string, error) {
 		return "", err
 	}
 	for _, m := range mounts {
-		// The root of the hierarchy, for a cgroup with processes cannot have controllers.
+		// The root of the hierarchy, because a cgroup with processes cannot have controllers.
 		if m.Kind != "cgroup2" {
 			continue
 		}
