@@ -51,7 +51,7 @@ func master(args []string) error {
 func holdListeners(in *upgrader.Received, path string) (set *listeners.Set, document string, err error) {
 	if in == nil {
 		set = listeners.New(listeners.Options{})
-		_, err = set.Listen([]config.Listen{
+		err = set.Apply([]config.Listen{
 			{Name: "a", Network: config.TCP, Address: "127.0.0.1:0"},
 			{Name: "b", Network: config.Unix, Address: path},
 			{Name: "c", Network: config.UDP, Address: "127.0.0.1:0"},

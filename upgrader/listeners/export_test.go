@@ -1,5 +1,13 @@
 package listeners
 
+import "relevo/internal/config"
+
+// Listen applies a configuration, and returns all listeners.
+func (s *Set) Listen(wanted []config.Listen) ([]*Listener, error) {
+	err := s.Apply(wanted)
+	return s.Listeners(), err
+}
+
 // AwaitLooker waits until no goroutine looks at the listeners any more.
 func AwaitLooker(s *Set) { s.looker.gone.Wait() }
 

@@ -6,8 +6,6 @@ import (
 	"os"
 	"slices"
 	"sync"
-
-	"relevo/internal/config"
 )
 
 // Set owns the listeners of a master. Its methods are safe for concurrent
@@ -60,14 +58,8 @@ func New(o Options) *Set {
 }
 
 // OnHealed sets a function that is called, from any goroutine, for each damage to a listener. Call
-// it before Listen, if at all; tell must not call the Set.
+// it before Apply, if at all; tell must not call the Set.
 func (s *Set) OnHealed(tell func(Healed)) { s.healed = tell }
-
-// Listen opens all sockets or none.
-func (s *Set) Listen(wanted []config.Listen) ([]*Listener, error) {
-	err := s.Apply(wanted)
-	return s.Listeners(), err
-}
 
 // keep names the socket for later masters and makes it ready for workers. It holds
 // s.mu.

@@ -235,11 +235,10 @@ func serve(t *testing.T, set *listeners.Set) (status *atomic.Int32) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	all, err := set.Listen([]config.Listen{listen})
-	if err != nil {
+	if err := set.Apply([]config.Listen{listen}); err != nil {
 		t.Fatal(err)
 	}
-	l, err := net.FileListener(all[0].File())
+	l, err := net.FileListener(set.Listeners()[0].File())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -58,7 +58,7 @@ func newRig(t *testing.T, listen ...string) *rig {
 		}
 		r.app.Listen = append(r.app.Listen, l)
 	}
-	if _, err := r.listeners.Listen(r.app.Listen); err != nil {
+	if err := r.listeners.Apply(r.app.Listen); err != nil {
 		t.Fatal(err)
 	}
 	r.app.Workers, r.app.MostWorkers, r.app.Idle = 0, 4, soon

@@ -43,8 +43,8 @@ func (c *Client) Begin(ctx context.Context, machine string, p Presence, ttl time
 	if len(got.Kvs) > 0 {
 		var other Presence
 		if json.Unmarshal(got.Kvs[0].Value, &other) == nil && other.HostID != p.HostID {
-			return nil, fmt.Errorf("cannot be machine %q: %s is, since %s; give --machine another name", machine,
-				other.Host, other.Since.Format(time.RFC3339))
+			return nil, fmt.Errorf("cannot use the machine name %q: %s has it, since %s; give --machine another name",
+				machine, other.Host, other.Since.Format(time.RFC3339))
 		}
 		revision = got.Kvs[0].ModRevision
 	}
@@ -68,7 +68,7 @@ func (s *Session) register(ctx context.Context, p Presence, revision int64) erro
 	_, ok, err := s.client.commit(ctx, []clientv3.Cmp{clientv3.Compare(clientv3.ModRevision(key), "=", revision)},
 		[]clientv3.Op{clientv3.OpPut(key, text(p), clientv3.WithLease(s.lease))})
 	if err == nil && !ok {
-		err = fmt.Errorf("cannot be machine %q: another agent has just taken the name", s.machine)
+		err = fmt.Errorf("cannot use the machine name %q: another agent has just taken it", s.machine)
 	}
 	if err == nil {
 		s.keepAlive(ctx)

@@ -62,7 +62,7 @@ const (
 // Report is what an agent says of an app on its machine.
 type Report struct {
 	Labels map[string]string `json:"labels,omitempty"`
-	// Version is what runs there; empty: not known, for it was put there by other means.
+	// Version is what runs there; empty: not known, because it was put there by other means.
 	Version string    `json:"version,omitempty"`
 	SHA256  string    `json:"sha256,omitempty"`
 	Deploy  int       `json:"deploy,omitempty"` // that has put Version there
