@@ -27,6 +27,7 @@ import (
 	"os/signal"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"relevo/bench/lines"
@@ -106,7 +107,7 @@ func run() error {
 	if wanted, err = narrow(wanted, parts, tables); err != nil {
 		return err
 	}
-	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer cancel()
 	k, err := newKit(ctx, parts)
 	if err != nil {
