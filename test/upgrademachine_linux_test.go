@@ -53,7 +53,7 @@ func TestUpgradeMachine(t *testing.T) {
 	}
 }
 
-// TestUpgradeMachineOfOthers: an ordinary user is told that masters of other users may be there.
+// TestUpgradeMachineOfOthers: it tells an ordinary user that other users may have masters.
 func TestUpgradeMachineOfOthers(t *testing.T) {
 	t.Parallel()
 	testreq.Root(t)

@@ -66,7 +66,7 @@ func (c *cli) upgradeMachine(ctx context.Context, asJSON bool) error {
 // it cannot be known whether it runs the program.
 func hiddenNamesake(pid int, program string) bool {
 	const longest = 15 // proc_pid_comm(5)
-	_, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid))
+	_, err := procfs.Of(pid).Program()
 	name := filepath.Base(program)
 	return errors.Is(err, fs.ErrPermission) && procfs.Of(pid).Name() == name[:min(len(name), longest)]
 }
@@ -87,7 +87,7 @@ func (c *cli) upgradeAt(ctx context.Context, socket string, asJSON bool) error {
 // masterSocket returns the control socket of a process that is a master of the program, outside of
 // other containers; else "". A program file that was replaced is "(deleted)".
 func masterSocket(pid int, program string) string {
-	exe, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid))
+	exe, err := procfs.Of(pid).Program()
 	if err != nil || strings.TrimSuffix(exe, " (deleted)") != program {
 		return ""
 	}

@@ -69,7 +69,6 @@ func (h *Hold) borrow(b capture.Bind, p listeners.Program) (l *listeners.Listene
 
 // find returns the listener for a bind: that of the configuration with this port, one that a
 // sibling has bound, or a new one. The caller holds all.mu.
-// that a sibling has bound, or a new one. It needs all.mu.
 func (h *Hold) find(b capture.Bind, p listeners.Program) (*listeners.Listener, error) {
 	wanted := h.all.inPlaceOf(listenOf(b))
 	for i, l := range h.held {

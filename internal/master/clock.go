@@ -20,11 +20,14 @@ type clock struct {
 	changed func() <-chan struct{}
 	status  func() (pool.Status, error)
 	roll    func(cause string)
-	machine string // name of this one
+	machine func() (name string, err error)
 }
 
 // who differs between apps and between machines, so that jitter spreads both.
-func (c clock) who() string { return c.app().Name + " on " + c.machine }
+func (c clock) who() string {
+	machine, _ := c.machine() // one without a name differs from those that have one
+	return c.app().Name + " on " + machine
+}
 
 // postponed is how long a roll by the clock waits for another roll.
 const postponed = time.Minute
@@ -130,7 +133,6 @@ func waitOr(ctx context.Context, until time.Time, changed <-chan struct{}) bool 
 }
 
 func (m *Master) clock() clock {
-	host, _ := os.Hostname() // without a name it is empty
-	return clock{machine: host, app: m.app, changed: m.changed.Wait, roll: m.requestRoll,
+	return clock{machine: os.Hostname, app: m.app, changed: m.changed.Wait, roll: m.requestRoll,
 		status: func() (pool.Status, error) { return m.running().Status() }}
 }

@@ -33,7 +33,8 @@ func (r *clockRig) clock() clock {
 				{State: string(machine.Draining), Started: r.started.AddDate(-1, 0, 0)},
 			}}, nil
 		},
-		roll: func(cause string) { r.rolls <- cause },
+		roll:    func(cause string) { r.rolls <- cause },
+		machine: func() (string, error) { return "here", nil },
 	}
 }
 
@@ -97,7 +98,7 @@ func jittered(machine string) clock {
 	c := (&clockRig{}).clock()
 	app := c.app()
 	app.Schedule.Jitter = time.Hour
-	c.app, c.machine = func() config.App { return app }, machine
+	c.app, c.machine = func() config.App { return app }, func() (string, error) { return machine, nil }
 	return c
 }
 

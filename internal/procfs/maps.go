@@ -1,7 +1,6 @@
 package procfs
 
 import (
-	"os"
 	"strconv"
 	"strings"
 )
@@ -14,7 +13,7 @@ type Mapping struct{ From, To uintptr }
 // it differs from the file: the loader does that with the addresses of a position-independent
 // program.
 func ProgramMappings() []Mapping {
-	program, err := os.Readlink(string(Self) + "/exe")
+	program, err := Self.Program()
 	if err != nil {
 		return nil
 	}

@@ -117,6 +117,9 @@ func (p Process) Name() string {
 	return strings.TrimSpace(name)
 }
 
+// Program is the path of the program that a process runs; it ends with " (deleted)" if the file is gone.
+func (p Process) Program() (string, error) { return os.Readlink(string(p) + "/exe") }
+
 // Environ is the environment that a process was started with; empty if it cannot be read.
 func (p Process) Environ() []string {
 	text, _ := p.read("environ")

@@ -224,7 +224,7 @@ func connect(t *testing.T, c *client, to net.Addr) {
 	}
 }
 
-// TestShortRunKills: a run that is over before the first kill is due goes on until then.
+// TestShortRunKills: a run that would be over before the first kill lasts until then.
 func TestShortRunKills(t *testing.T) {
 	p := newPool(t, twoPhase, "tcp", 2)
 	r := prove(t, Options{URL: p.url(), Clients: 2, Target: p, Kill: true,

@@ -14,8 +14,8 @@ func (s *Set) Rest(on bool) (failed error) {
 	return failed
 }
 
-// keepPathAlone keeps the path of a Unix socket that one program has bound, and that it removes
-// when it ends.
+// keepPathAlone guards the path of a Unix socket at which one program alone serves: the program
+// removes the path when it ends.
 func (s *Set) keepPathAlone(l *Listener) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

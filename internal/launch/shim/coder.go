@@ -2,8 +2,8 @@ package shim
 
 // coder writes fields one after the other, or reads them again: numbers as eight bytes, the least
 // significant one first; texts and lists with their length before them. Packages of the standard
-// library that do such things are initialised too late for the shim. What is written is only read:
-// orders of several workers share lists.
+// library that do such things are initialised too late for the shim. To write a field is
+// not to change it: orders of several workers share lists.
 type coder struct {
 	written []byte
 	reading bool
