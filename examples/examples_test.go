@@ -76,21 +76,22 @@ func TestExamplesRollWithoutLoss(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			s := spec(t)
-			for _, keep := range []bool{false, true} {
-				rollUnderLoad(t, s, keep)
-			}
+			rollUnderLoad(t, spec(t))
 		})
 	}
 }
 
-// rollUnderLoad replaces two workers in turn.
-func rollUnderLoad(t *testing.T, s workertest.Spec, keep bool) {
+// rollUnderLoad replaces two workers in turn, under a load of clients that use a connection once and one of
+// clients that keep it.
+func rollUnderLoad(t *testing.T, s workertest.Spec) {
 	m := workertest.NewMaster(t)
 	pool := []*workertest.Worker{m.Start(s).WaitReady(), m.Start(s).WaitReady()}
-	load := workertest.Load{Addr: m.Addr, Keep: keep, Pause: 4 * time.Millisecond}.Start()
+	load := workertest.Load{Addr: m.Addr, Clients: 4, Pause: 4 * time.Millisecond}
+	fresh := load.Start()
+	load.Keep = true
+	kept := load.Start()
 	rolls := 0
-	for began := time.Now(); rolls < replacements || load.Count() < requests; rolls++ {
+	for began := time.Now(); rolls < replacements || min(fresh.Count(), kept.Count()) < requests; rolls++ {
 		s.Generation = rolls + 2
 		old := pool[0]
 		pool = append(pool[1:], m.Start(s).WaitReady())
@@ -99,14 +100,15 @@ func rollUnderLoad(t *testing.T, s workertest.Spec, keep bool) {
 			t.Fatalf("worker ended with %v after %v\n%s", err, time.Since(began), old.Output())
 		}
 	}
-	r := load.Stop()
-	t.Logf("keep %v, %d replacements: %v", keep, rolls, r)
-	if r.LostSum() > 0 || len(r.Pages) < replacements/2 {
-		t.Errorf("keep %v, %d replacements: %v", keep, rolls, r)
-	}
-	for page := range r.Pages {
-		if !strings.HasPrefix(page, "worker 0 generation ") {
-			t.Errorf("got %q", page)
+	for how, r := range map[string]workertest.Result{"fresh": fresh.Stop(), "kept": kept.Stop()} {
+		t.Logf("%s connections, %d replacements: %v", how, rolls, r)
+		if r.LostSum() > 0 || len(r.Pages) < replacements/2 {
+			t.Errorf("%s connections, %d replacements: %v", how, rolls, r)
+		}
+		for page := range r.Pages {
+			if !strings.HasPrefix(page, "worker 0 generation ") {
+				t.Errorf("got %q", page)
+			}
 		}
 	}
 }

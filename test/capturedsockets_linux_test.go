@@ -205,6 +205,7 @@ func TestOtherAddress(t *testing.T) {
 // TestHostileBinds: whatever a worker does with bind and with the sockets that it gets for it, it
 // harms no other worker.
 func TestHostileBinds(t *testing.T) {
+	takesLong(t)
 	t.Parallel()
 	address, other := testport.Address(t), testport.Address(t)
 	_, port, _ := net.SplitHostPort(other)

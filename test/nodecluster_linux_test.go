@@ -344,6 +344,7 @@ process.on('message', message => {
 
 // TestNodeHostile: a worker that breaks the protocol's rules harms only itself.
 func TestNodeHostile(t *testing.T) {
+	takesLong(t)
 	t.Parallel()
 	s := nodeSite(t, `
 const http = require('node:http');

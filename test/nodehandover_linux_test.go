@@ -213,10 +213,10 @@ func TestNodeHandoverLate(t *testing.T) {
 
 // TestNodeHandoverInSuccession: a succession in the middle of a handover loses nothing.
 func TestNodeHandoverInSuccession(t *testing.T) {
+	takesLong(t)
 	t.Parallel()
 	for _, how := range []string{"tableflip", "exec"} {
 		t.Run(how, func(t *testing.T) {
-			takesLongUnless(t, how == "tableflip")
 			t.Parallel()
 			s := nodeSite(t, addressApp, "--upgrade", how)
 			s.settled(2)

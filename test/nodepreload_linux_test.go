@@ -109,6 +109,7 @@ func secureSite(t *testing.T, flags ...string) *site {
 
 // TestNodePreload: connections that cannot be handed over are ended properly.
 func TestNodePreload(t *testing.T) {
+	takesLong(t)
 	t.Parallel()
 	s := secureSite(t, "--drain-timeout", "1s")
 	load := exec.Command("node", "load.js")

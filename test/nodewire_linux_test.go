@@ -35,6 +35,7 @@ require('node:http').createServer((request, response) => response.end('ok')).lis
 // TestNodeWire: whatever the program of a Node worker sends does no harm, and it receives nothing
 // that it did not ask for.
 func TestNodeWire(t *testing.T) {
+	takesLong(t)
 	t.Parallel()
 	s := nodeSite(t, strictApp)
 	pids := s.settled(2)

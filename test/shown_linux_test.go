@@ -136,6 +136,7 @@ int main(int count, char **words) {
 // TestShownCommandLines runs the command lines that the pages, help, examples and advice show, with
 // the real programs. A new line needs a scene. Blocks with a session belong to TestShownSessions.
 func TestShownCommandLines(t *testing.T) {
+	takesLong(t)
 	t.Parallel()
 	lines := shownLines(t)
 	if len(lines) < 15 {

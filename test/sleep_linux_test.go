@@ -113,6 +113,7 @@ func TestSleepHangingRelease(t *testing.T) {
 	t.Parallel()
 	for _, behaviour := range []string{"serve", "binds"} {
 		t.Run(behaviour, func(t *testing.T) {
+			takesLongUnless(t, behaviour == "binds")
 			t.Parallel()
 			s := emptySite(t)
 			s.release("1", behaviour)

@@ -56,6 +56,7 @@ func TestStoreTooSmall(t *testing.T) {
 // TestListenersRearranged: listeners are moved and renamed. After a restart, relevo does not confuse
 // the sockets that systemd kept.
 func TestListenersRearranged(t *testing.T) {
+	takesLong(t)
 	t.Parallel()
 	s := newUnitSite(t, "workers = 1\n")
 	s.Systemctl("start", "web.service")
@@ -92,6 +93,7 @@ func TestListenersRearranged(t *testing.T) {
 // TestStrangeLegacyWithoutConfiguration: if a master can use neither its legacy nor a configuration,
 // the workers serve until there is a configuration again.
 func TestStrangeLegacyWithoutConfiguration(t *testing.T) {
+	takesLong(t)
 	t.Parallel()
 	s := newUnitSite(t, "workers = 2\n")
 	s.Systemctl("start", "web.service")
@@ -125,6 +127,7 @@ func TestStrangeLegacyWithoutConfiguration(t *testing.T) {
 // TestStrangeLegacy: the document was written by a newer relevo, or contradicts itself. The next
 // master starts over on the same sockets, and no other process is left.
 func TestStrangeLegacy(t *testing.T) {
+	takesLong(t)
 	t.Parallel()
 	s := newUnitSite(t, "workers = 2\n")
 	s.Systemctl("start", "web.service")
