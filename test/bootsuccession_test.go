@@ -59,10 +59,10 @@ func (s *site) letThemServe() {
 // TestSuccessionWhileBooting: a master is replaced while its first workers get ready. The next
 // master finishes the start, with the result that the first one would have had.
 func TestSuccessionWhileBooting(t *testing.T) {
+	takesLong(t)
 	t.Parallel()
 	for _, how := range []string{"tableflip", "exec"} {
 		t.Run(how, func(t *testing.T) {
-			takesLongUnless(t, how == "exec")
 			replaceWhileBooting(t, how)
 		})
 	}

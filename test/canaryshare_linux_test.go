@@ -61,6 +61,7 @@ func shareOf(t *testing.T, address, version string, connections int) (of int) {
 // TestDarkCanary: a canary with a share of 0% gets no client, not even under the next master, so
 // nothing is lost when it dies. Once it is promoted, it serves.
 func TestDarkCanary(t *testing.T) {
+	takesLong(t)
 	t.Parallel()
 	s := capturedSite(t)
 	s.settled(4)

@@ -149,6 +149,7 @@ func TestHealthAllFail(t *testing.T) {
 // TestHealthSuccession: the next masters continue the checks, and each knows what the previous one
 // has found.
 func TestHealthSuccession(t *testing.T) {
+	takesLong(t)
 	t.Parallel()
 	for _, how := range []string{"tableflip", "exec"} {
 		t.Run(how, func(t *testing.T) {

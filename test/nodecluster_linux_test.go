@@ -198,6 +198,7 @@ func firstWord(t *testing.T, network, address string) string {
 // TestNodeTickets: a TLS session can be resumed at every worker, even when all of the first workers,
 // and the first master, are gone.
 func TestNodeTickets(t *testing.T) {
+	takesLong(t)
 	t.Parallel()
 	certificate, key := selfSigned(t)
 	s := nodeSite(t, `

@@ -181,6 +181,7 @@ func (s *site) leftBy(pids []int) {
 // TestNodeHandoverLate: neither work of a worker at the stop signal, nor a stream on another of its
 // connections that is cut with it, harms the idle clients.
 func TestNodeHandoverLate(t *testing.T) {
+	takesLong(t)
 	t.Parallel()
 	for name, handler := range map[string]string{
 		"none": "",
@@ -189,7 +190,6 @@ func TestNodeHandoverLate(t *testing.T) {
 		"slow": "process.on('SIGTERM', () => setTimeout(() => process.exit(), 300));",
 	} {
 		t.Run(name, func(t *testing.T) {
-			takesLongUnless(t, name == "slow")
 			t.Parallel()
 			s := nodeSite(t, addressApp+handler, "--drain-timeout", "2s") // SIGKILL comes after another 2s
 			old := s.settled(2)

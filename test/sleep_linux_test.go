@@ -148,6 +148,7 @@ func TestSleepOfPrograms(t *testing.T) {
 	t.Parallel()
 	for _, behaviour := range []string{"binds", "binds-udp", "binds-unix"} {
 		t.Run(behaviour, func(t *testing.T) {
+			takesLongUnless(t, behaviour == "binds")
 			t.Parallel()
 			s := emptySite(t)
 			s.release("1", behaviour)

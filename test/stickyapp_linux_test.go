@@ -77,6 +77,7 @@ func movedClients(before, now []string) (n int) {
 // TestStickyApp: clients keep their slots during rolls, successions, and the death of a worker. One
 // more worker takes its share of the clients, and no other client moves.
 func TestStickyApp(t *testing.T) {
+	takesLong(t)
 	t.Parallel()
 	s := capturedSite(t, "--balance", "sticky")
 	s.settled(4)

@@ -128,6 +128,7 @@ func TestEventsContinue(t *testing.T) {
 // TestSignalsInASuccession: a reload and an additional worker that are requested during a succession
 // are done. At the moment of an exec a signal may be lost, but it ends no process.
 func TestSignalsInASuccession(t *testing.T) {
+	takesLong(t)
 	t.Parallel()
 	for _, how := range []string{"tableflip", "exec"} {
 		t.Run(how, func(t *testing.T) {
