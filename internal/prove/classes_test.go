@@ -67,7 +67,7 @@ func TestClasses(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			s := newRawServer(t, "tcp", test.then)
-			o := Options{URL: s.url(), Clients: 2, Duration: 100 * time.Millisecond}
+			o := Options{URL: s.url(), Clients: 2, Pause: time.Millisecond, Duration: 100 * time.Millisecond}
 			if test.name == "hang" {
 				o.Timeout = 50 * time.Millisecond
 			}
@@ -125,7 +125,8 @@ func TestExpect(t *testing.T) {
 	} {
 		text := fmt.Sprintf("HTTP/1.1 %d X\r\nContent-Length: 0\r\n\r\n", test.status)
 		s := newRawServer(t, "tcp", func(s *rawServer, c net.Conn, n int64) bool { return send(c, text) })
-		r := prove(t, Options{URL: s.url(), Clients: 1, Expect: test.expect, Duration: 20 * time.Millisecond})
+		r := prove(t, Options{URL: s.url(), Clients: 1, Pause: time.Millisecond, Expect: test.expect,
+			Duration: 20 * time.Millisecond})
 		if l := r.Total.Lost; l.Status5xx > 0 != test.lost5xx || l.Other > 0 != test.lostOther ||
 			l.Total() != l.Status5xx+l.Other {
 			t.Errorf("expect %d, status %d: %+v", test.expect, test.status, l)
@@ -141,7 +142,7 @@ func TestEarlyAnswer(t *testing.T) {
 				send(c, "HTTP/1.1 413 Too Large\r\nConnection: close\r\nContent-Length: 2\r\n\r\nno")
 				return false
 			})
-			r := prove(t, Options{URL: s.url(), Clients: 2, Duration: 200 * time.Millisecond,
+			r := prove(t, Options{URL: s.url(), Clients: 2, Pause: time.Millisecond, Duration: 100 * time.Millisecond,
 				Method: "POST", Body: bytes.Repeat([]byte("x"), size)})
 			if r.Lost() > 0 {
 				t.Errorf("lost: %+v %+v", r.Total.Lost, r.Samples)
@@ -157,7 +158,7 @@ func TestEarlyAnswerWithoutClose(t *testing.T) {
 		<-s.done
 		return false
 	})
-	r := prove(t, Options{URL: s.url(), Clients: 2, Duration: 200 * time.Millisecond,
+	r := prove(t, Options{URL: s.url(), Clients: 2, Pause: 2 * time.Millisecond, Duration: 100 * time.Millisecond,
 		Method: "POST", Body: make([]byte, 16<<20)})
 	if r.Lost() > 0 || r.KeepAlive.Connections != r.KeepAlive.Sent {
 		t.Errorf("lost %d, %d connections for %d requests", r.Lost(), r.KeepAlive.Connections, r.KeepAlive.Sent)
@@ -219,7 +220,7 @@ func TestSeesClosedListener(t *testing.T) {
 					}
 				}
 			}
-			r := prove(t, Options{URL: s.url(), Clients: 2, Pause: time.Millisecond, Target: m, Rolls: 1,
+			r := prove(t, Options{URL: s.url(), Clients: 2, Pause: 3 * time.Millisecond, Target: m, Rolls: 1,
 				Progress: progress})
 			if r.Fresh.Lost.Refused == 0 {
 				t.Errorf("nothing was refused: %+v", r.Fresh)

@@ -117,7 +117,7 @@ func TestTLS(t *testing.T) {
 	defer s.Close()
 	pool := x509.NewCertPool()
 	pool.AddCert(s.Certificate())
-	short := Options{URL: s.URL, Clients: 2, Duration: 100 * time.Millisecond}
+	short := Options{URL: s.URL, Clients: 2, Pause: time.Millisecond, Duration: 100 * time.Millisecond}
 	insecure, known := short, short
 	insecure.Insecure, known.CA = true, pool
 	for _, o := range []Options{insecure, known} {
@@ -191,12 +191,14 @@ func TestFailedRolls(t *testing.T) {
 	}}
 	var heard []Roll
 	var last Progress
-	r := prove(t, Options{URL: s.url(), Clients: 1, Target: target, Rolls: 3, Progress: func(p Progress) {
+	progress := func(p Progress) {
 		last = p
 		if p.Roll != nil {
 			heard = append(heard, *p.Roll)
 		}
-	}})
+	}
+	r := prove(t, Options{URL: s.url(), Clients: 1, Pause: time.Millisecond, Target: target, Rolls: 3,
+		Progress: progress})
 	if fmt.Sprint(*r.Rolls) != "{1 2 5 [canary died master is busy]}" {
 		t.Errorf("rolls: %+v", *r.Rolls)
 	}

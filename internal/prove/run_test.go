@@ -74,7 +74,7 @@ func TestSeesOneStepShutdown(t *testing.T) {
 	p := newPool(t, oneStep, "tcp", 2)
 	const rounds = 20
 	for range rounds {
-		r := prove(t, Options{URL: p.url(), Clients: 16, Target: p, Rolls: 5})
+		r := prove(t, Options{URL: p.url(), Clients: 16, Pause: time.Millisecond, Target: p, Rolls: 5})
 		if r.Rolls.Done != 5 || r.Rolls.Replaced != 10 || r.Rolls.Failed != 0 {
 			t.Fatalf("rolls: %+v", *r.Rolls)
 		}
@@ -90,7 +90,7 @@ func TestSeesOneStepShutdown(t *testing.T) {
 
 func TestSeesNoLossInTwoPhaseDrain(t *testing.T) {
 	p := newPool(t, twoPhase, "tcp", 2)
-	r := prove(t, Options{URL: p.url(), Clients: 16, Pause: time.Millisecond, Target: p, Rolls: 5})
+	r := prove(t, Options{URL: p.url(), Clients: 16, Pause: 2 * time.Millisecond, Target: p, Rolls: 5})
 	if r.Lost() != 0 || r.Rolls.Done != 5 {
 		t.Errorf("lost %d in rolls that lose nothing: %+v", r.Lost(), r.Samples)
 	}
@@ -120,7 +120,7 @@ func TestMinRequestsGoesOnRolling(t *testing.T) {
 		}
 		return Roll{Replaced: 1, OK: true}, nil
 	}}
-	const enough = 1000
+	const enough = 300
 	r := prove(t, Options{URL: s.url(), Clients: 2, Target: target, Rolls: 1, MinRequests: enough})
 	if r.Fresh.Sent < enough || r.KeepAlive.Sent < enough {
 		t.Errorf("ended after %d and %d requests", r.Fresh.Sent, r.KeepAlive.Sent)
@@ -140,7 +140,8 @@ func TestDuration(t *testing.T) {
 			rolled++
 			return Roll{Replaced: 1, OK: true}, nil
 		}}
-		r := prove(t, Options{URL: s.url(), Clients: 1, Target: target, Rolls: rolls, Duration: long})
+		r := prove(t, Options{URL: s.url(), Clients: 1, Pause: 5 * time.Millisecond, Target: target, Rolls: rolls,
+			Duration: long})
 		if time.Duration(r.Duration) < long {
 			t.Errorf("%d rolls: ended after %v", rolls, r.Duration)
 		}
@@ -172,7 +173,8 @@ func TestCutShort(t *testing.T) {
 
 func TestRollOverUnixSocket(t *testing.T) {
 	p := newPool(t, twoPhase, "unix", 1)
-	if r := prove(t, Options{URL: p.url(), Clients: 4, Target: p, Rolls: 2}); r.Lost() > 0 || r.Rolls.Done != 2 {
+	r := prove(t, Options{URL: p.url(), Clients: 4, Pause: time.Millisecond, Target: p, Rolls: 2})
+	if r.Lost() > 0 || r.Rolls.Done != 2 {
 		t.Errorf("rolls %+v, lost %+v", *r.Rolls, r.Samples)
 	}
 }

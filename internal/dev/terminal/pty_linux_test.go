@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -198,25 +199,17 @@ func TestOthersMode(t *testing.T) {
 	if err := unix.IoctlSetTermios(int(p.Slave.Fd()), unix.TCSETS, mode); err != nil {
 		t.Fatal(err)
 	}
+	guard := p.guard()
 	p.cmd.Process.Kill()
 	p.wait()
-	p.guardGone()
+	awaitEnd(t, guard)
 	p.Mode(true)
 }
 
-// guardGone waits until the program's session is empty.
-func (p *pty) guardGone() {
+// guard returns a pidfd of the program's guard, the other process of its session. Of a process that has ended but
+// that init has yet to reap, /proc shows the session still.
+func (p *pty) guard() int {
 	p.t.Helper()
-	giveUp := time.Now().Add(tooLong)
-	for sessionHas(p.cmd.Process.Pid) {
-		if time.Now().After(giveUp) {
-			p.t.Fatal("the guard stays")
-		}
-		time.Sleep(time.Millisecond)
-	}
-}
-
-func sessionHas(session int) bool {
 	entries, _ := os.ReadDir("/proc")
 	for _, e := range entries {
 		text, err := os.ReadFile("/proc/" + e.Name() + "/stat")
@@ -225,11 +218,41 @@ func sessionHas(session int) bool {
 		}
 		_, after, ok := strings.Cut(string(text), ") ")
 		fields := strings.Fields(after)
-		if ok && len(fields) > 3 && fields[3] == fmt.Sprint(session) {
-			return true
+		session, pid := fmt.Sprint(p.cmd.Process.Pid), e.Name()
+		if !ok || len(fields) < 4 || fields[3] != session || pid == session {
+			continue
+		}
+		n, err := strconv.Atoi(pid)
+		if err != nil {
+			continue // self, say
+		}
+		fd, err := unix.PidfdOpen(n, 0)
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		p.t.Cleanup(func() { unix.Close(fd) })
+		return fd
+	}
+	p.t.Fatal("the program has no guard")
+	return -1
+}
+
+// awaitEnd waits for the end of the process of a pidfd.
+func awaitEnd(t *testing.T, pidfd int) {
+	t.Helper()
+	for giveUp := time.Now().Add(tooLong); ; {
+		left := time.Until(giveUp)
+		if left <= 0 {
+			t.Fatal("the guard stays")
+		}
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(pidfd), Events: unix.POLLIN}}, int(left.Milliseconds())+1)
+		if n > 0 {
+			return
+		}
+		if err != nil && err != unix.EINTR {
+			t.Fatal(err)
 		}
 	}
-	return false
 }
 
 // TestNoTerminal: a file that is no terminal is refused.
