@@ -16,6 +16,7 @@ import (
 )
 
 func TestClasses(t *testing.T) {
+	t.Parallel()
 	ok := func(Figures) int64 { return 0 }
 	tests := []struct {
 		name string
@@ -202,6 +203,7 @@ func (m *moment) Roll(ctx context.Context) (Roll, error) {
 }
 
 func TestSeesClosedListener(t *testing.T) {
+	t.Parallel()
 	for _, network := range []string{"tcp", "unix"} {
 		t.Run(network, func(t *testing.T) {
 			s := newRawServer(t, network, func(s *rawServer, c net.Conn, n int64) bool { return send(c, plain) })

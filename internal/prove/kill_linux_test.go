@@ -105,6 +105,7 @@ func TestKillByLateMaster(t *testing.T) {
 
 // TestStoppedWorkersGoOn: whatever fails after the SIGSTOP, the worker is continued.
 func TestStoppedWorkersGoOn(t *testing.T) {
+	t.Parallel()
 	broken := errors.New("the master is gone")
 	for name, works := range map[string]func(syscall.Signal) bool{
 		"only SIGKILL fails":    func(s syscall.Signal) bool { return s != syscall.SIGKILL },
@@ -181,6 +182,7 @@ func TestCancelWhileStopped(t *testing.T) {
 // TestKillBehindProxy: the workers hold the proxy's connections, not the
 // prover's.
 func TestKillBehindProxy(t *testing.T) {
+	t.Parallel()
 	p := newPool(t, twoPhase, "tcp", 2)
 	front := newProxy(t, p.listener.Addr().String())
 	r := prove(t, Options{URL: "http://" + front, Clients: 8, Pause: 5 * time.Millisecond, Target: p, Kill: true,

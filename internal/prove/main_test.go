@@ -1,6 +1,7 @@
 package prove
 
 import (
+	"flag"
 	"os"
 	"testing"
 
@@ -15,6 +16,9 @@ func TestMain(m *testing.M) {
 		work(behaviour)
 		return
 	}
+	// The parallel tests wait for time and for other processes far more than for a processor.
+	flag.Parse()
+	flag.Set("test.parallel", "6")
 	code := m.Run()
 	os.Exit(testleft.Judge(code, testleft.Goroutines(), testleft.Sockets(), testleft.Children()))
 }

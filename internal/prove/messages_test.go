@@ -89,6 +89,7 @@ func TestWebSocket(t *testing.T) {
 
 // TestWebSocketClosed: a close frame loses nothing, and is counted by its code, however the clients wait.
 func TestWebSocketClosed(t *testing.T) {
+	t.Parallel()
 	for _, pause := range []time.Duration{0, 30 * time.Millisecond} {
 		e := newEchoServer(t, nil)
 		r := prove(t, Options{URL: e.URL, Connections: WebSocket, Clients: 4, Times: 3, Every: 100 * time.Millisecond,
@@ -110,6 +111,7 @@ func TestWebSocketClosed(t *testing.T) {
 
 // TestWebSocketFaults: a message that the server drops is lost.
 func TestWebSocketFaults(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		each   func(e *echoServer, ws *websocket.Conn, n int64) bool
 		broken bool

@@ -18,6 +18,7 @@ import (
 // TestNginxReload: for a real nginx that reloads under load, the report agrees with nginx's log:
 // each logged request was sent, and each request that counts as answered is logged.
 func TestNginxReload(t *testing.T) {
+	t.Parallel()
 	n := startNginx(t, "")
 	r := n.reloaded(Options{})
 	if r.During.Done < 3 || r.During.Failed != 0 || r.Fresh.Lost.Total() != 0 {
@@ -32,6 +33,7 @@ func TestNginxReload(t *testing.T) {
 // TestNginxReloadHTTP2: nginx ends its connections by GOAWAY. Its log has no stream that it has
 // refused, and each stream in the log is answered.
 func TestNginxReloadHTTP2(t *testing.T) {
+	t.Parallel()
 	n := startNginx(t, " http2")
 	r := n.reloaded(Options{Connections: HTTP2})
 	if r.During.Done < 3 || r.During.Failed != 0 || r.Lost() != 0 || r.HTTP2.Connections <= http2Connections {

@@ -177,6 +177,7 @@ func TestCancelEndsHangingRequests(t *testing.T) {
 }
 
 func TestFailedRolls(t *testing.T) {
+	t.Parallel()
 	s := newRawServer(t, "tcp", func(s *rawServer, c net.Conn, n int64) bool { return send(c, plain) })
 	var n int
 	target := fakeTarget{workers: []Worker{{State: Serving}}, roll: func(context.Context) (Roll, error) {

@@ -132,6 +132,7 @@ func TestMinRequestsGoesOnRolling(t *testing.T) {
 
 // TestDuration: a load lasts as long as was asked for, with rolls and without one.
 func TestDuration(t *testing.T) {
+	t.Parallel()
 	const long = 700 * time.Millisecond
 	s := newRawServer(t, "unix", func(_ *rawServer, c net.Conn, _ int64) bool { return send(c, plain) })
 	for _, rolls := range []int{2, NoRolls} {

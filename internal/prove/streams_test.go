@@ -149,6 +149,7 @@ func (s *sharedListener) Close() error {
 // TestHTTP2Faults: a server that breaks its promises has lost requests; one that keeps to the
 // protocol has not.
 func TestHTTP2Faults(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		act  func(c net.Conn, f *http2.Framer, id uint32)
 		lost func(l Losses) int64 // nil: none
