@@ -11,6 +11,7 @@ import (
 // TestCanaryAbortedLater: the next master knows a canary's share and can abort the roll. The client
 // that waits for the roll gets its result.
 func TestCanaryAbortedLater(t *testing.T) {
+	takesLong(t)
 	t.Parallel()
 	s := capturedSite(t)
 	s.settled(4)

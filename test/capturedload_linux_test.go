@@ -42,6 +42,7 @@ func TestCapturedSuccession(t *testing.T) {
 // TestCapturedWorkersKilled: what a killed worker had not accepted is served by its
 // replacement.
 func TestCapturedWorkersKilled(t *testing.T) {
+	takesLong(t)
 	t.Parallel()
 	s := capturedSite(t)
 	s.settled(4)

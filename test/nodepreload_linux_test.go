@@ -143,6 +143,7 @@ func TestNodePreload(t *testing.T) {
 // TestNodeOptions: the user's options for Node are kept, and relevo's options do not reach processes
 // that the program starts.
 func TestNodeOptions(t *testing.T) {
+	takesLong(t)
 	t.Parallel()
 	for want, flags := range map[string][]string{
 		"undefinedtrue":      {},
@@ -161,6 +162,7 @@ func TestNodeOptions(t *testing.T) {
 
 // TestNodeHandlers: a program that was written for PM2 is told before it has to end.
 func TestNodeHandlers(t *testing.T) {
+	takesLong(t)
 	t.Parallel()
 	for name, handler := range map[string]string{
 		"SIGINT": "process.on('SIGINT', () => { console.log('heard', process.pid); process.exit(); })",
