@@ -109,6 +109,7 @@ func TestDarkCanary(t *testing.T) {
 // TestCanaryShare: a canary gets its share of new connections. An abort does not mark its release
 // as bad. The setting does the same as the flag of reload.
 func TestCanaryShare(t *testing.T) {
+	takesLong(t)
 	t.Parallel()
 	s := capturedSite(t, "--canary-share", "5%")
 	s.settled(4)

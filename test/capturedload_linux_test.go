@@ -18,6 +18,7 @@ var upheavals = flag.Int("upheavals", 2,
 // TestCapturedSuccession: masters follow each other under load. After that a new generation binds
 // the port, and workers of former masters bind one more.
 func TestCapturedSuccession(t *testing.T) {
+	takesLong(t)
 	t.Parallel()
 	for _, how := range []string{"tableflip", "exec"} {
 		t.Run(how, func(t *testing.T) {

@@ -162,6 +162,7 @@ func TestDevFirst(t *testing.T) {
 
 // TestDevSaveDuringStart: a save while the first workers start is served after the start.
 func TestDevSaveDuringStart(t *testing.T) {
+	takesLong(t)
 	t.Parallel()
 	slow := func(text string) string {
 		return strings.Replace(goServer(text, `fmt.Println("warming up"); time.Sleep(3 * time.Second)`), "import (",

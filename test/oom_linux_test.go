@@ -17,6 +17,7 @@ import (
 // TestOutOfMemoryRollsBack: the kernel kills the workers of a new release again and again for lack
 // of memory. relevo says so, and rolls back.
 func TestOutOfMemoryRollsBack(t *testing.T) {
+	takesLong(t)
 	t.Parallel()
 	cgroup := memoryCgroup(t)
 	s := emptySite(t)
