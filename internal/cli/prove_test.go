@@ -35,7 +35,7 @@ func TestProve(t *testing.T) {
 	run := func(args ...string) (code int, out, said string) {
 		return command(t, append([]string{"prove", "--clients", "1"}, args...)...)
 	}
-	code, out, said := run("--rolls", "2", "--duration", "100ms", "--json")
+	code, out, said := run("--rolls", "2", "--json")
 	var report prove.Report
 	if err := json.Unmarshal([]byte(out), &report); err != nil || code != 0 || said != "" || report.Total.Sent == 0 ||
 		report.Lost() != 0 || report.Rolls == nil || report.Rolls.Done != 2 {
@@ -45,7 +45,7 @@ func TestProve(t *testing.T) {
 		t.Errorf("two rolls ask %s", asked)
 	}
 	m.result.Result, m.result.Reason = machine.RolledBack, "it has no database"
-	code, out, said = run("--rolls", "1", "--duration", "100ms", "--connections", "fresh")
+	code, out, said = run("--rolls", "1", "--connections", "fresh")
 	if code != control.ExitFailure || !strings.Contains(said, "roll failed: it has no database\n") ||
 		!strings.Contains(out, "no database") {
 		t.Errorf("a failed roll: exit code %d: %s%s", code, out, said)
@@ -62,7 +62,7 @@ func TestProve(t *testing.T) {
 	}
 	m.refuses, m.result = nil, rolledWell()
 	fails.Store(true)
-	if code, out, said := run("--rolls", "1", "--duration", "100ms"); code != control.ExitFailure || !strings.Contains(out, "500") {
+	if code, out, said := run("--rolls", "1"); code != control.ExitFailure || !strings.Contains(out, "500") {
 		t.Errorf("an app that fails: exit code %d: %s%s", code, out, said)
 	}
 }
