@@ -18,7 +18,6 @@ var upheavals = flag.Int("upheavals", 2,
 // TestCapturedSuccession: masters follow each other under load. After that a new generation binds
 // the port, and workers of former masters bind one more.
 func TestCapturedSuccession(t *testing.T) {
-	takesLong(t)
 	t.Parallel()
 	for _, how := range []string{"tableflip", "exec"} {
 		t.Run(how, func(t *testing.T) {
@@ -43,7 +42,6 @@ func TestCapturedSuccession(t *testing.T) {
 // TestCapturedWorkersKilled: what a killed worker had not accepted is served by its
 // replacement.
 func TestCapturedWorkersKilled(t *testing.T) {
-	takesLong(t)
 	t.Parallel()
 	s := capturedSite(t)
 	s.settled(4)

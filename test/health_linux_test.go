@@ -153,7 +153,6 @@ func TestHealthSuccession(t *testing.T) {
 	t.Parallel()
 	for _, how := range []string{"tableflip", "exec"} {
 		t.Run(how, func(t *testing.T) {
-			takesLongUnless(t, how == "exec")
 			t.Parallel()
 			s := healthSite(t, "binds", 3, `upgrade = "`+how+`"`)
 			s.well(3)

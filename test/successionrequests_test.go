@@ -132,7 +132,6 @@ func TestSignalsInASuccession(t *testing.T) {
 	t.Parallel()
 	for _, how := range []string{"tableflip", "exec"} {
 		t.Run(how, func(t *testing.T) {
-			takesLongUnless(t, how == "tableflip")
 			t.Parallel()
 			signalsInASuccession(t, how)
 		})

@@ -65,7 +65,8 @@ func TestKillHoldsButLosesNothing(t *testing.T) {
 // time after it has.
 type late struct {
 	*pool
-	stopping time.Time // when the last stop was asked for
+	stopping time.Time // when the stop of the worker that is next was asked for
+	stop     *time.Timer
 	ran      atomic.Int64
 }
 
@@ -74,16 +75,20 @@ func (l *late) Signal(ctx context.Context, id string, sig syscall.Signal) error 
 	switch sig {
 	case syscall.SIGSTOP:
 		l.stopping = time.Now()
-		time.AfterFunc(while, func() { _ = l.pool.Signal(ctx, id, sig) })
+		l.stop = time.AfterFunc(while, func() { _ = l.pool.Signal(ctx, id, sig) })
 		return nil
+	case syscall.SIGCONT: // what comes after it would stop the worker for good
+		l.stop.Stop()
 	case syscall.SIGKILL:
 		l.mu.Lock()
 		pid := l.workers[id].PID
 		l.mu.Unlock()
 		// A timer of a busy machine may be too late for the prover's patience.
-		if stopped, err := allStopped(pid); err == nil && !stopped && time.Since(l.stopping) < time.Second/2 {
+		inTime := l.stopping.IsZero() || time.Since(l.stopping) < time.Second/2
+		if stopped, err := allStopped(pid); err == nil && !stopped && inTime {
 			l.ran.Add(1)
 		}
+		l.stopping = time.Time{}
 		defer time.Sleep(while)
 	}
 	return l.pool.Signal(ctx, id, sig)

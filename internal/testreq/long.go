@@ -16,8 +16,8 @@ var long = longFlag()
 
 func longFlag() *longTests {
 	l := new(longTests)
-	flag.Var(l, "long", "also run the tests that take long: loads, kills and upgrades by the dozen, "+
-		"systemd, containers, browsers; -long=only runs those alone, unless -run names others")
+	flag.Var(l, "long", "also run the tests that take long: heavy loads, many kills and upgrades, "+
+		"several features at once, systemd, containers, browsers; -long=only runs those alone, unless -run names others")
 	return l
 }
 

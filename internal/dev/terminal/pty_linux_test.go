@@ -206,8 +206,8 @@ func TestOthersMode(t *testing.T) {
 	p.Mode(true)
 }
 
-// guard returns a pidfd of the program's guard, the other process of its session. Of a process that has ended but
-// that init has yet to reap, /proc shows the session still.
+// guard returns a pidfd of the program's guard, the other process of its session. It is not the pid, because /proc
+// lists a process that has ended until init reaps it.
 func (p *pty) guard() int {
 	p.t.Helper()
 	entries, _ := os.ReadDir("/proc")
