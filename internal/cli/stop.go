@@ -4,10 +4,12 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"relevo/internal/config"
 	"relevo/internal/control"
 )
 
@@ -56,8 +58,8 @@ func (c *cli) stopApp(ctx context.Context, client *control.Client, force, wait b
 	return c.awaitEnd(ctx, client, events)
 }
 
-// awaitEnd waits until the master has closed its sockets: the event stream ends with the pool, and
-// the control socket disappears a moment later.
+// awaitEnd waits for the end of a master: the event stream ends with the pool, the control socket
+// disappears a moment later, and the name is given up when the last line of the log is written.
 func (c *cli) awaitEnd(ctx context.Context, client *control.Client, events *control.EventStream) error {
 	for {
 		_, _, err := events.Next()
@@ -68,7 +70,23 @@ func (c *cli) awaitEnd(ctx context.Context, client *control.Client, events *cont
 			return fmt.Errorf("cannot tell whether %s has stopped: %w", client.Name(), err)
 		}
 	}
-	return awaitNoSocket(ctx, client)
+	if err := awaitNoSocket(ctx, client); err != nil {
+		return err
+	}
+	name, err := takeName(ctx, config.Places{Runtime: filepath.Dir(client.Socket())}, client.Name())
+	if err != nil {
+		return nil // another master has the name by now, or its lock is another user's
+	}
+	return name.Unlock()
+}
+
+// takeName takes the name of an app that does not run. It waits for a master that is about to end,
+// at most 5 s.
+func takeName(ctx context.Context, places config.Places, name string) (*control.Lock, error) {
+	return control.AcquireFrom(places.Lock(name), func() bool {
+		_, err := control.Connect(ctx, places.ControlSocket(name))
+		return control.ExitCode(err) == control.ExitNotRunning && ctx.Err() == nil
+	})
 }
 
 // awaitNoSocket waits until no master answers at the client's socket.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -42,6 +43,28 @@ func Acquire(path string) (*Lock, error) {
 		file.Close() // its owner removed the file between our open and our lock
 	}
 }
+
+// AcquireFrom is Acquire, but it waits for a process that holds the lock as long as ends says that
+// the process will end, and not for longer than 5 s.
+func AcquireFrom(path string, ends func() bool) (*Lock, error) {
+	giveUp := time.After(acquirePatience)
+	for {
+		held, err := Acquire(path)
+		if !errors.Is(err, ErrLocked) || !ends() {
+			return held, err
+		}
+		select {
+		case <-giveUp:
+			return nil, err
+		case <-time.After(acquireLook):
+		}
+	}
+}
+
+const (
+	acquirePatience = 5 * time.Second
+	acquireLook     = 20 * time.Millisecond
+)
 
 // openLock opens the file of a lock, or makes it. Other users may not open it, because then
 // they could lock it.

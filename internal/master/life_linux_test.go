@@ -313,6 +313,36 @@ func TestSignals(t *testing.T) {
 	l.stop(t)
 }
 
+// TestSettle: the name is given up after what is left of the output is written, and when nothing
+// runs any more.
+func TestSettle(t *testing.T) {
+	t.Parallel()
+	l := newLife(t)
+	settled := 0
+	l.o.Settle = func() {
+		settled++
+		if _, err := control.Acquire(l.o.Places.Lock("web")); !errors.Is(err, control.ErrLocked) {
+			t.Errorf("the name can be taken: %v", err)
+		}
+		if _, err := control.Connect(context.Background(), l.o.Places.ControlSocket("web")); err == nil {
+			t.Error("the control socket answers")
+		}
+	}
+	l.works(t, "one")
+	l.run(t)
+	l.stop(t)
+	if settled != 1 {
+		t.Errorf("settled %d times", settled)
+	}
+	name, err := control.Acquire(l.o.Places.Lock("web"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := name.Unlock(); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestFailedStart: if the newest release does not start, the last good one serves; if there is none,
 // the master ends.
 func TestFailedStart(t *testing.T) {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"time"
 
 	"relevo/internal/config"
 	"relevo/internal/control"
@@ -44,7 +43,7 @@ func (m *maker) takeNameFrom(ends func() bool) error {
 		return diskspace.Detail(filepath.Dir(places.Runtime), err)
 	}
 	var err error
-	m.lock, err = acquire(places.Lock(name), ends)
+	m.lock, err = control.AcquireFrom(places.Lock(name), ends)
 	err = diskspace.Detail(places.Runtime, err)
 	if errors.Is(err, control.ErrLocked) {
 		return control.WithExit(fmt.Errorf("cannot start %q: a master of that name runs already%s; "+
@@ -53,28 +52,6 @@ func (m *maker) takeNameFrom(ends func() bool) error {
 	}
 	return err
 }
-
-// acquire takes the lock of the name. It waits for a process that holds it as long as ends says that
-// it will end, but not for longer than acquirePatience.
-func acquire(lock string, ends func() bool) (*control.Lock, error) {
-	giveUp := time.After(acquirePatience)
-	for {
-		held, err := control.Acquire(lock)
-		if !errors.Is(err, control.ErrLocked) || !ends() {
-			return held, err
-		}
-		select {
-		case <-giveUp:
-			return nil, err
-		case <-time.After(acquireLook):
-		}
-	}
-}
-
-const (
-	acquirePatience = 5 * time.Second
-	acquireLook     = 20 * time.Millisecond
-)
 
 // whoHas names the master that answers on the control socket, or else the process that holds the
 // lock.

@@ -169,6 +169,9 @@ func (m *Master) close() {
 	if m.listeners != nil {
 		m.report(m.listeners.Set.Close())
 	}
+	if m.opts.Settle != nil {
+		m.opts.Settle()
+	}
 	if m.lock != nil {
 		m.report(m.lock.Unlock())
 	}
