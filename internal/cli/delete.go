@@ -158,7 +158,7 @@ func (c *cli) purge(ctx context.Context, name string) error {
 	if err := control.MakeRuntimeDir(c.places.Runtime); err != nil {
 		return err
 	}
-	taken, err := takeName(ctx, c.places, name)
+	taken, err := control.AcquireFrom(c.places.Lock(name), nobodyAnswers(ctx, c.places.ControlSocket(name)))
 	if held := new(safefile.HeldError); errors.As(err, &held) {
 		return control.WithExit(fmt.Errorf("cannot remove the files of %[1]s: a master of it begins or does not end: %[2]w; "+
 			"relevo delete %[1]s --purge tries again", name, held), control.ExitBusy)

@@ -73,20 +73,18 @@ func (c *cli) awaitEnd(ctx context.Context, client *control.Client, events *cont
 	if err := awaitNoSocket(ctx, client); err != nil {
 		return err
 	}
-	name, err := takeName(ctx, config.Places{Runtime: filepath.Dir(client.Socket())}, client.Name())
-	if err != nil {
-		return nil // another master has the name by now, or its lock is another user's
-	}
-	return name.Unlock()
+	places := config.Places{Runtime: filepath.Dir(client.Socket())}
+	control.AwaitGivenUp(places.Lock(client.Name()), nobodyAnswers(ctx, client.Socket()))
+	return nil
 }
 
-// takeName takes the name of an app that does not run. It waits for a master that is about to end,
-// at most 5 s.
-func takeName(ctx context.Context, places config.Places, name string) (*control.Lock, error) {
-	return control.AcquireFrom(places.Lock(name), func() bool {
-		_, err := control.Connect(ctx, places.ControlSocket(name))
+// nobodyAnswers returns a function that says whether no master listens at a socket: one that holds
+// the name is about to end.
+func nobodyAnswers(ctx context.Context, socket string) func() bool {
+	return func() bool {
+		_, err := control.Connect(ctx, socket)
 		return control.ExitCode(err) == control.ExitNotRunning && ctx.Err() == nil
-	})
+	}
 }
 
 // awaitNoSocket waits until no master answers at the client's socket.

@@ -46,18 +46,31 @@ func Acquire(path string) (*Lock, error) {
 
 // AcquireFrom is Acquire, but it waits for a process that holds the lock as long as ends says that
 // the process will end, and not for longer than 5 s.
-func AcquireFrom(path string, ends func() bool) (*Lock, error) {
-	giveUp := time.After(acquirePatience)
-	for {
-		held, err := Acquire(path)
-		if !errors.Is(err, ErrLocked) || !ends() {
-			return held, err
+func AcquireFrom(path string, ends func() bool) (held *Lock, err error) {
+	lookWhile(ends, func() bool {
+		held, err = Acquire(path)
+		return errors.Is(err, ErrLocked)
+	})
+	return held, err
+}
+
+// AwaitGivenUp waits like AcquireFrom until no process holds the lock. It makes no file, so that it
+// can be called as another user than that of the masters.
+func AwaitGivenUp(path string, ends func() bool) {
+	lookWhile(ends, func() bool {
+		file, err := os.OpenFile(path, os.O_RDWR|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+		if err != nil {
+			return false
 		}
-		select {
-		case <-giveUp:
-			return nil, err
-		case <-time.After(acquireLook):
-		}
+		defer file.Close() // unlocks it, too
+		return safefile.Lock(file, unix.LOCK_SH, 0) != nil
+	})
+}
+
+// lookWhile looks whether a lock is held until it is not, or its holder does not end.
+func lookWhile(ends, held func() bool) {
+	for giveUp := time.Now().Add(acquirePatience); held() && ends() && time.Now().Before(giveUp); {
+		time.Sleep(acquireLook)
 	}
 }
 

@@ -49,6 +49,33 @@ func TestLock(t *testing.T) {
 	}
 }
 
+// TestAwaitGivenUp: it returns when the lock is free, at once where its holder does not end, and it
+// makes no file.
+func TestAwaitGivenUp(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "web.lock")
+	control.AwaitGivenUp(path, func() bool { return true })
+	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("it made the lock file: %v", err)
+	}
+	held, err := control.Acquire(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	looks := 0
+	control.AwaitGivenUp(path, func() bool { looks++; return false })
+	wantEqual(t, "looks at a holder that does not end", looks, 1)
+	looks = 0
+	control.AwaitGivenUp(path, func() bool {
+		if looks++; looks == 2 {
+			if err := held.Unlock(); err != nil {
+				t.Error(err)
+			}
+		}
+		return true
+	})
+	wantEqual(t, "looks at a holder that ends", looks, 2)
+}
+
 func TestLockFails(t *testing.T) {
 	_, err := control.Acquire("/nowhere/web.lock")
 	if err == nil || !strings.HasPrefix(err.Error(), "cannot open the lock: ") || errors.Is(err, control.ErrLocked) {
