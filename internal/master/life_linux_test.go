@@ -313,14 +313,14 @@ func TestSignals(t *testing.T) {
 	l.stop(t)
 }
 
-// TestSettle: the name is given up after what is left of the output is written, and when nothing
+// TestFlush: the name is given up after what is left of the output is written, and when nothing
 // runs any more.
-func TestSettle(t *testing.T) {
+func TestFlush(t *testing.T) {
 	t.Parallel()
 	l := newLife(t)
-	settled := 0
-	l.o.Settle = func() {
-		settled++
+	flushed := 0
+	l.o.Flush = func() {
+		flushed++
 		if _, err := control.Acquire(l.o.Places.Lock("web")); !errors.Is(err, control.ErrLocked) {
 			t.Errorf("the name can be taken: %v", err)
 		}
@@ -331,8 +331,8 @@ func TestSettle(t *testing.T) {
 	l.works(t, "one")
 	l.run(t)
 	l.stop(t)
-	if settled != 1 {
-		t.Errorf("settled %d times", settled)
+	if flushed != 1 {
+		t.Errorf("flushed %d times", flushed)
 	}
 	name, err := control.Acquire(l.o.Places.Lock("web"))
 	if err != nil {

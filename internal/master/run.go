@@ -169,8 +169,8 @@ func (m *Master) close() {
 	if m.listeners != nil {
 		m.report(m.listeners.Set.Close())
 	}
-	if m.opts.Settle != nil {
-		m.opts.Settle()
+	if m.opts.Flush != nil {
+		m.opts.Flush()
 	}
 	if m.lock != nil {
 		m.report(m.lock.Unlock())
