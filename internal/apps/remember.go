@@ -17,6 +17,7 @@ import (
 // disk keeps no app from its start.
 func (p Places) remember(d Definition, text []byte) (undo func(failure error) error, err error) {
 	_, missing := os.Lstat(p.AppState(d.Name))
+	_, noLog := os.Lstat(p.LogDir(d.Name)) // otherwise relevo delete has left one, or relevo run
 	former, _ := p.Load(d.Name)
 	formerText, _ := os.ReadFile(p.WrittenFile(d.Name))
 	d.Failure = ""
@@ -43,6 +44,8 @@ func (p Places) remember(d Definition, text []byte) (undo func(failure error) er
 		switch {
 		case missing != nil:
 			return p.Purge(d.Name)
+		case former == nil && noLog == nil:
+			return p.Forget(d.Name)
 		case former == nil:
 			return errors.Join(p.Forget(d.Name), os.RemoveAll(p.LogDir(d.Name)))
 		}

@@ -97,9 +97,10 @@ func (s Starter) lock(name string) (unlock func(), err error) {
 	if err := control.MakeRuntimeDir(s.Places.Runtime); err != nil {
 		return nil, err
 	}
-	lock, err := control.Acquire(filepath.Join(s.Places.Runtime, name+".starting"))
+	lock, err := control.Acquire(s.Places.Starting(name))
 	if errors.Is(err, control.ErrLocked) {
-		err = fmt.Errorf("cannot start %[1]s: another start of it is under way; see relevo status %[1]s", name)
+		err = fmt.Errorf("cannot start %[1]s: another start of it, or its deletion, is under way; "+
+			"see relevo status %[1]s", name)
 		return nil, control.WithExit(err, control.ExitBusy)
 	}
 	if err != nil {

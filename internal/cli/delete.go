@@ -12,7 +12,6 @@ import (
 	"relevo/internal/control"
 	"relevo/internal/ipc"
 	"relevo/internal/procfs"
-	"relevo/internal/safefile"
 	"relevo/systemd"
 	"relevo/systemd/unit"
 )
@@ -143,28 +142,15 @@ func (c *cli) deleteApp(ctx context.Context, name string, force, purge bool) err
 	if err := c.takeLeft(name); err != nil {
 		return err
 	}
-	if err := c.registry().Forget(name); err != nil {
-		return fmt.Errorf("cannot forget %s: %w", name, err)
-	}
 	if purge {
 		return c.purge(ctx, name)
 	}
-	return nil
+	return c.forget(name)
 }
 
-// purge removes all that is kept of an app. It has the app's name meanwhile, so that no master
-// writes there.
-func (c *cli) purge(ctx context.Context, name string) error {
-	if err := control.MakeRuntimeDir(c.places.Runtime); err != nil {
-		return err
+func (c *cli) forget(name string) error {
+	if err := c.registry().Forget(name); err != nil {
+		return fmt.Errorf("cannot forget %s: %w", name, err)
 	}
-	taken, err := control.AcquireFrom(c.places.Lock(name), nobodyAnswers(ctx, c.places.ControlSocket(name)))
-	if held := new(safefile.HeldError); errors.As(err, &held) {
-		return control.WithExit(fmt.Errorf("cannot remove the files of %[1]s: a master of it begins or does not end: %[2]w; "+
-			"relevo delete %[1]s --purge tries again", name, held), control.ExitBusy)
-	}
-	if err != nil {
-		return fmt.Errorf("cannot remove the files of %s: %w", name, err)
-	}
-	return errors.Join(c.registry().Purge(name), taken.Unlock())
+	return nil
 }

@@ -1,13 +1,16 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
+	"relevo/internal/config"
 	"relevo/internal/control"
 )
 
@@ -48,6 +51,50 @@ func TestPurgeAwaitsMaster(t *testing.T) {
 	endsLate(t, func() {
 		writeFiles(t, filepath.Join(state, "log"), map[string]string{"current": "the last line\n"})
 	}, "delete", "web", "--purge")
+	if _, err := os.Lstat(state); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the files are there: %v", err)
+	}
+}
+
+// TestPurgeOfWhatStarts: an app that begins keeps its files, and is still known.
+func TestPurgeOfWhatStarts(t *testing.T) {
+	emptyPlaces(t)
+	state := filepath.Join(os.Getenv("RELEVO_STATE_DIR"), "web")
+	writeFiles(t, state, map[string]string{"definition.json": `{"name":"web","config":"/nowhere","directory":"/"}`})
+	dir := filepath.Dir(controlSocket("web"))
+	for name, lock := range map[string]string{"its master begins": "web.lock", "relevo start begins": "web.starting"} {
+		held, err := control.Acquire(filepath.Join(dir, lock))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel() // so that it does not wait
+		c := &cli{places: config.Places{Runtime: dir, State: filepath.Dir(state)}, getenv: func(string) string { return "" }}
+		err = c.purge(ctx, "web")
+		if control.ExitCode(err) != control.ExitBusy || !strings.Contains(err.Error(), "cannot remove the files of web: ") {
+			t.Errorf("%s: %v", name, err)
+		}
+		if _, err := os.Lstat(filepath.Join(state, "definition.json")); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if err := held.Unlock(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+		t.Errorf("locks are left: %v, %v", left, err)
+	}
+}
+
+// TestPurgeWithoutPlaceForLocks: where no master can run, the files are removed.
+func TestPurgeWithoutPlaceForLocks(t *testing.T) {
+	emptyPlaces(t)
+	state := filepath.Join(os.Getenv("RELEVO_STATE_DIR"), "web")
+	writeFiles(t, state, map[string]string{"definition.json": `{"name":"web","config":"/nowhere","directory":"/"}`})
+	t.Setenv("RELEVO_RUNTIME_DIR", filepath.Join(os.Getenv("RELEVO_RUNTIME_DIR"), "nowhere"))
+	if code, _, said := command(t, "delete", "web", "--purge"); code != 0 {
+		t.Errorf("exit code %d: %s", code, said)
+	}
 	if _, err := os.Lstat(state); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("the files are there: %v", err)
 	}

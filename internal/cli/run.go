@@ -176,7 +176,7 @@ func (c *cli) serveApp(app config.App, notes []string, at place, arrival *succes
 			c.greet(stderr, app, listeners)
 			rest.served()
 		},
-		Flush: files.close, Worked: rest.worked,
+		CloseLog: files.close, Worked: rest.worked,
 	})
 }
 

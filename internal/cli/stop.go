@@ -73,13 +73,15 @@ func (c *cli) awaitEnd(ctx context.Context, client *control.Client, events *cont
 	if err := awaitNoSocket(ctx, client); err != nil {
 		return err
 	}
-	places := config.Places{Runtime: filepath.Dir(client.Socket())}
-	control.AwaitGivenUp(places.Lock(client.Name()), nobodyAnswers(ctx, client.Socket()))
+	lock := config.Places{Runtime: filepath.Dir(client.Socket())}.Lock(client.Name())
+	if ends := nobodyAnswers(ctx, client.Socket()); !control.AwaitGivenUp(lock, ends) && ends() {
+		fmt.Fprintf(c.stderr, "%s has closed its sockets, and its master has not ended yet\n", client.Name())
+	}
 	return nil
 }
 
-// nobodyAnswers returns a function that says whether no master listens at a socket: one that holds
-// the name is about to end.
+// nobodyAnswers returns a function that says whether no master answers at a socket: one that holds
+// the name is about to end, or has just begun.
 func nobodyAnswers(ctx context.Context, socket string) func() bool {
 	return func() bool {
 		_, err := control.Connect(ctx, socket)

@@ -12,7 +12,7 @@ import (
 	"relevo/internal/safefile"
 )
 
-// ErrLocked is returned by Acquire if another master has the name.
+// ErrLocked is returned by Acquire if another process holds the lock.
 var ErrLocked = errors.New("control: the name is taken")
 
 // Lock makes a master the only one of its name. The kernel unlocks it when the process
@@ -54,24 +54,30 @@ func AcquireFrom(path string, ends func() bool) (held *Lock, err error) {
 	return held, err
 }
 
-// AwaitGivenUp waits like AcquireFrom until no process holds the lock. It makes no file, so that it
-// can be called as another user than that of the masters.
-func AwaitGivenUp(path string, ends func() bool) {
-	lookWhile(ends, func() bool {
-		file, err := os.OpenFile(path, os.O_RDWR|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+// AwaitGivenUp waits like AcquireFrom until no process holds the lock, and returns false if one does
+// after that. A lock of another user, which cannot be looked at, counts as not held. It makes no
+// file.
+func AwaitGivenUp(path string, ends func() bool) (givenUp bool) {
+	return !lookWhile(ends, func() bool {
+		file, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 		if err != nil {
 			return false
 		}
 		defer file.Close() // unlocks it, too
-		return safefile.Lock(file, unix.LOCK_SH, 0) != nil
+		var held *safefile.HeldError
+		return errors.As(safefile.Lock(file, unix.LOCK_SH, 0), &held)
 	})
 }
 
-// lookWhile looks whether a lock is held until it is not, or its holder does not end.
-func lookWhile(ends, held func() bool) {
-	for giveUp := time.Now().Add(acquirePatience); held() && ends() && time.Now().Before(giveUp); {
-		time.Sleep(acquireLook)
+// lookWhile looks at a lock until it is not held, its holder does not end, or the patience is over.
+// It returns whether it is held.
+func lookWhile(ends, isHeld func() bool) (held bool) {
+	for giveUp := time.Now().Add(acquirePatience); isHeld(); time.Sleep(acquireLook) {
+		if !ends() || !time.Now().Before(giveUp) {
+			return true
+		}
 	}
+	return false
 }
 
 const (

@@ -62,8 +62,15 @@ func TestAwaitGivenUp(t *testing.T) {
 		t.Fatal(err)
 	}
 	looks := 0
-	control.AwaitGivenUp(path, func() bool { looks++; return false })
+	if control.AwaitGivenUp(path, func() bool { looks++; return false }) {
+		t.Error("a lock that is held counts as given up")
+	}
 	wantEqual(t, "looks at a holder that does not end", looks, 1)
+	left := filepath.Join(t.TempDir(), "left.lock")
+	if err := os.WriteFile(left, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	control.AwaitGivenUp(left, func() bool { t.Error("the file of a killed master counts as a lock"); return false })
 	looks = 0
 	control.AwaitGivenUp(path, func() bool {
 		if looks++; looks == 2 {

@@ -313,14 +313,14 @@ func TestSignals(t *testing.T) {
 	l.stop(t)
 }
 
-// TestFlush: the name is given up after what is left of the output is written, and when nothing
-// runs any more.
-func TestFlush(t *testing.T) {
+// TestCloseLog: the log is closed when the control socket does not answer any more, and before the
+// name is given up.
+func TestCloseLog(t *testing.T) {
 	t.Parallel()
 	l := newLife(t)
-	flushed := 0
-	l.o.Flush = func() {
-		flushed++
+	closed := 0
+	l.o.CloseLog = func() {
+		closed++
 		if _, err := control.Acquire(l.o.Places.Lock("web")); !errors.Is(err, control.ErrLocked) {
 			t.Errorf("the name can be taken: %v", err)
 		}
@@ -331,8 +331,8 @@ func TestFlush(t *testing.T) {
 	l.works(t, "one")
 	l.run(t)
 	l.stop(t)
-	if flushed != 1 {
-		t.Errorf("flushed %d times", flushed)
+	if closed != 1 {
+		t.Errorf("closed %d times", closed)
 	}
 	name, err := control.Acquire(l.o.Places.Lock("web"))
 	if err != nil {

@@ -135,8 +135,8 @@ func (m *Master) run(ctx context.Context) error {
 	}
 	m.retainListeners()
 	// The sockets are closed first: it is better to refuse a client than to let it wait where no
-	// worker serves any more. Then the control socket, because its end tells `relevo stop` that the
-	// app has ended.
+	// worker serves any more. Then the control socket: `relevo stop` waits for its end, and then until
+	// close gives up the name.
 	err = errors.Join(err, m.listeners.Set.Close(), m.control.Close())
 	m.notify.close()
 	services.Wait()
@@ -169,8 +169,8 @@ func (m *Master) close() {
 	if m.listeners != nil {
 		m.report(m.listeners.Set.Close())
 	}
-	if m.opts.Flush != nil {
-		m.opts.Flush()
+	if m.opts.CloseLog != nil {
+		m.opts.CloseLog()
 	}
 	if m.lock != nil {
 		m.report(m.lock.Unlock())
