@@ -34,7 +34,7 @@ type atTop struct{ *testing.M }
 
 func (a atTop) Run() int {
 	inParallel()
-	heedInterrupts()
+	heedSignals()
 	testreq.QuickStarts()
 	if err := os.Chdir(".."); err != nil {
 		panic(err)
@@ -43,10 +43,10 @@ func (a atTop) Run() int {
 	return a.M.Run()
 }
 
-// heedInterrupts restores SIGINT and SIGQUIT: if a script runs the tests in the background, its
-// shell ignores both, and the tests' children would inherit that.
-func heedInterrupts() {
-	for _, s := range []os.Signal{syscall.SIGINT, syscall.SIGQUIT} {
+// heedSignals restores the signals that a shell ignores where a script runs the tests in the
+// background, and SIGHUP, which nohup ignores: the tests' children would inherit that.
+func heedSignals() {
+	for _, s := range []os.Signal{syscall.SIGINT, syscall.SIGQUIT, syscall.SIGHUP} {
 		if signal.Ignored(s) {
 			signal.Notify(make(chan os.Signal, 1), s)
 		}

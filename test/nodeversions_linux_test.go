@@ -1,6 +1,7 @@
 package test
 
 import (
+	"context"
 	"flag"
 	"os"
 	"os/exec"
@@ -8,6 +9,9 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
+
+	"relevo/internal/testreq"
 )
 
 var nodeVersions = flag.String("node-versions", "",
@@ -86,7 +90,12 @@ func installFromNPM(t *testing.T, place, name, file string) {
 	if _, err := os.Stat(file); err == nil {
 		return
 	}
-	npm := exec.Command("npm", "install", "--no-audit", "--no-fund", "--no-save", "--prefix", place, name)
+	const patience = 5 * time.Minute
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	npm := exec.CommandContext(ctx, "npm", "install", "--no-audit", "--no-fund", "--no-save", "--prefix", place, name)
+	testreq.Fetches(npm)
+	npm.WaitDelay = time.Second
 	if out, err := npm.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}

@@ -13,8 +13,24 @@ import (
 // calls it. Node reads the file of NODE_EXTRA_CA_CERTS whether it is needed or not: with the certificates of a whole
 // distribution a start takes three times its processor time.
 func QuickStarts() {
-	os.Unsetenv("NODE_EXTRA_CA_CERTS")
+	if certificates := os.Getenv(nodeCertificates); certificates != "" {
+		os.Setenv(keptCertificates, certificates)
+		os.Unsetenv(nodeCertificates)
+	}
 	pastShims()
+}
+
+const (
+	nodeCertificates = "NODE_EXTRA_CA_CERTS"
+	keptCertificates = "KEPT_" + nodeCertificates
+)
+
+// Fetches has a program of Node that is not started yet trust the certificates that QuickStarts spares the others:
+// behind some proxies it can fetch nothing without them.
+func Fetches(program *exec.Cmd) {
+	if certificates := os.Getenv(keptCertificates); certificates != "" {
+		program.Env = append(program.Environ(), nodeCertificates+"="+certificates)
+	}
 }
 
 // pastShims puts the directory of the real python3 first in PATH where a version manager has put a shell script
