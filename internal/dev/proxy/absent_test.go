@@ -146,13 +146,14 @@ func TestNothingIsSentTwice(t *testing.T) {
 // the first answer, and while there is a failure.
 func TestSilence(t *testing.T) {
 	t.Parallel()
-	release := make(chan struct{})
-	p := proxied(t, func(w http.ResponseWriter, r *http.Request) {
+	release, short := make(chan struct{}), silence{start: time.Second, broken: time.Minute}
+	app := appOf(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		select {
 		case <-release:
 		case <-r.Context().Done():
 		}
-	})
+	}), false)
+	p := run(t, Options{silence: short, Target: hostOf(app)})
 	res := page(t, p.URL())
 	if got := text(t, res); res.StatusCode != 503 || !strings.Contains(got, "has not answered yet") {
 		t.Errorf("%d %q", res.StatusCode, got)
@@ -160,7 +161,7 @@ func TestSilence(t *testing.T) {
 	// Once the app is ready, the proxy waits for slow pages.
 	p.Reload(nil)
 	began := time.Now()
-	time.AfterFunc(silentStart+time.Second, func() { close(release) })
+	time.AfterFunc(2*short.start, func() { close(release) })
 	if res = page(t, p.URL()); res.StatusCode != 200 {
 		t.Errorf("%d after %s", res.StatusCode, time.Since(began))
 	}
@@ -168,7 +169,8 @@ func TestSilence(t *testing.T) {
 
 func TestSilenceWhileBroken(t *testing.T) {
 	t.Parallel()
-	p := proxied(t, func(w http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+	app := appOf(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }), false)
+	p := run(t, Options{silence: silence{start: time.Second, broken: time.Second}, Target: hostOf(app)})
 	p.Reload(nil)
 	p.Fail(Failure{Title: "It crashes"})
 	if res := page(t, p.URL()); res.StatusCode != 503 || !strings.Contains(text(t, res), "It crashes") {

@@ -11,15 +11,14 @@ import (
 	"time"
 )
 
-const (
-	// documentPatience is how long a document waits for a listener.
-	documentPatience = time.Second
-	// silentStart is how long a document waits for the first answer of all: an open socket may have
-	// no worker yet.
-	silentStart = 3 * time.Second
-	// silentBroken is how long it waits while there is a failure.
-	silentBroken = 5 * time.Second
-)
+// documentPatience is how long a document waits for a listener.
+const documentPatience = time.Second
+
+// silence is how long a document waits for an answer.
+type silence struct {
+	start  time.Duration // for the first answer of all: an open socket may have no worker yet
+	broken time.Duration // while there is a failure
+}
 
 // errand is one request.
 type errand struct {
@@ -69,7 +68,8 @@ func (p *Proxy) forward(w http.ResponseWriter, r *http.Request) {
 // pages that are only slow.
 func (p *Proxy) lookAfter(ctx context.Context, e *errand, giveUp context.CancelCauseFunc) {
 	began := time.Now()
-	tick := time.NewTicker(silentStart / 3)
+	most := p.options.silence
+	tick := time.NewTicker(most.start / 3)
 	defer tick.Stop()
 	for {
 		select {
@@ -81,7 +81,7 @@ func (p *Proxy) lookAfter(ctx context.Context, e *errand, giveUp context.CancelC
 		}
 		now, _ := p.board.look()
 		waited := time.Since(began)
-		if waited >= silentStart && !p.heard.Load() || waited >= silentBroken && now.Failure != nil {
+		if waited >= most.start && !p.heard.Load() || waited >= most.broken && now.Failure != nil {
 			giveUp(errSilent)
 			return
 		}

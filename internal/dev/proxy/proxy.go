@@ -44,6 +44,8 @@ type Options struct {
 	// Patience is how long a request that is no document waits while nothing listens at Target;
 	// default 10s. Documents wait for a second and get a page that reloads itself.
 	Patience time.Duration
+
+	silence silence // tests shorten it
 }
 
 const (
@@ -109,6 +111,7 @@ func (o Options) withDefaults() (Options, error) {
 	o.Listen = cmp.Or(o.Listen, defaultListen)
 	o.Editor = cmp.Or(o.Editor, defaultEditor)
 	o.Patience = cmp.Or(o.Patience, defaultPatience)
+	o.silence = cmp.Or(o.silence, silence{start: 3 * time.Second, broken: 5 * time.Second})
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
