@@ -14,6 +14,16 @@ import (
 	"relevo/internal/control"
 )
 
+// rememberedWeb gives a test its own places, in which web is remembered and does not run. It returns
+// web's state directory.
+func rememberedWeb(t *testing.T) (state string) {
+	t.Helper()
+	emptyPlaces(t)
+	state = filepath.Join(os.Getenv("RELEVO_STATE_DIR"), "web")
+	writeFiles(t, state, map[string]string{"definition.json": `{"name":"web","config":"/nowhere","directory":"/"}`})
+	return state
+}
+
 // endsLate runs a command while a master that has closed its sockets still has its name, and gives
 // the name up when the command waits for that. Such a master may still write its log.
 func endsLate(t *testing.T, writes func(), args ...string) {
@@ -45,9 +55,7 @@ func endsLate(t *testing.T, writes func(), args ...string) {
 
 // TestPurgeAwaitsMaster: nothing of an app is left after its files are removed.
 func TestPurgeAwaitsMaster(t *testing.T) {
-	emptyPlaces(t)
-	state := filepath.Join(os.Getenv("RELEVO_STATE_DIR"), "web")
-	writeFiles(t, state, map[string]string{"definition.json": `{"name":"web","config":"/nowhere","directory":"/"}`})
+	state := rememberedWeb(t)
 	endsLate(t, func() {
 		writeFiles(t, filepath.Join(state, "log"), map[string]string{"current": "the last line\n"})
 	}, "delete", "web", "--purge")
@@ -58,9 +66,7 @@ func TestPurgeAwaitsMaster(t *testing.T) {
 
 // TestPurgeOfWhatStarts: an app that begins keeps its files, and is still known.
 func TestPurgeOfWhatStarts(t *testing.T) {
-	emptyPlaces(t)
-	state := filepath.Join(os.Getenv("RELEVO_STATE_DIR"), "web")
-	writeFiles(t, state, map[string]string{"definition.json": `{"name":"web","config":"/nowhere","directory":"/"}`})
+	state := rememberedWeb(t)
 	dir := filepath.Dir(controlSocket("web"))
 	for name, lock := range map[string]string{"its master begins": "web.lock", "relevo start begins": "web.starting"} {
 		held, err := control.Acquire(filepath.Join(dir, lock))
@@ -88,9 +94,7 @@ func TestPurgeOfWhatStarts(t *testing.T) {
 
 // TestPurgeWithoutPlaceForLocks: where no master can run, the files are removed.
 func TestPurgeWithoutPlaceForLocks(t *testing.T) {
-	emptyPlaces(t)
-	state := filepath.Join(os.Getenv("RELEVO_STATE_DIR"), "web")
-	writeFiles(t, state, map[string]string{"definition.json": `{"name":"web","config":"/nowhere","directory":"/"}`})
+	state := rememberedWeb(t)
 	t.Setenv("RELEVO_RUNTIME_DIR", filepath.Join(os.Getenv("RELEVO_RUNTIME_DIR"), "nowhere"))
 	if code, _, said := command(t, "delete", "web", "--purge"); code != 0 {
 		t.Errorf("exit code %d: %s", code, said)

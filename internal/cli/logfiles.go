@@ -3,7 +3,6 @@ package cli
 import (
 	"log/slog"
 	"os"
-	"sync"
 
 	"relevo/internal/config"
 	"relevo/internal/launch"
@@ -12,10 +11,7 @@ import (
 )
 
 // logFiles writes a master's output to files; nil if the app has no log files.
-type logFiles struct {
-	*logfile.Writer
-	closed sync.Once
-}
+type logFiles struct{ *logfile.Writer }
 
 // openLogFiles makes the master's log go to the files too, if the app has any. If stderr is a file
 // in the same directory, the log goes to the log files alone, because stderr's file does not
@@ -33,7 +29,7 @@ func (c *cli) openLogFiles(app config.App, dir string, log *slog.Logger) (*logFi
 		log.Warn("the output of the workers is written again", "lost", phrase.Count(int(l.Lines), "line"),
 			"bytes", l.Bytes, "since", l.Since)
 	}
-	files := &logFiles{Writer: logfile.New(logfile.Options{Dir: dir, Limits: limitsOf(app.Logs), Tell: tell})}
+	files := &logFiles{logfile.New(logfile.Options{Dir: dir, Limits: limitsOf(app.Logs), Tell: tell})}
 	own := slog.NewTextHandler(files.Stream(logfile.Source{Slot: -1, PID: os.Getpid(), Stream: logfile.Log}, nil, false),
 		&slog.HandlerOptions{Level: app.LogLevel, ReplaceAttr: timeless})
 	if liesIn(dir, c.stderr) {
@@ -99,6 +95,6 @@ func (f *logFiles) streams(s launch.Streams) launch.Streams {
 
 func (f *logFiles) close() {
 	if f != nil {
-		f.closed.Do(f.Close)
+		f.Close()
 	}
 }

@@ -38,13 +38,13 @@ func (c *cli) takeName(ctx context.Context, name string) (giveUp func() error, e
 	}
 	for _, places := range c.lookIn() {
 		for _, path := range []string{places.Starting(name), places.Lock(name)} {
-			lock, err := control.AcquireFrom(path, nobodyAnswers(ctx, places.ControlSocket(name)))
+			lock, err := control.AcquireFrom(path, control.NobodyAnswers(ctx, places.ControlSocket(name)))
 			switch held := new(safefile.HeldError); {
 			case err == nil:
 				taken = append(taken, lock)
 			case errors.As(err, &held):
-				return nil, errors.Join(control.WithExit(fmt.Errorf("a master of it begins or does not end: %w; "+
-					"relevo status %s shows it", held, name), control.ExitBusy), giveUp())
+				return nil, errors.Join(control.WithExit(fmt.Errorf("it is being started, or its master does not end: %w; "+
+					"relevo delete %s --purge tries again", held, name), control.ExitBusy), giveUp())
 			case !neverLocked(err):
 				return nil, errors.Join(err, giveUp())
 			}

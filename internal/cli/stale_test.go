@@ -5,14 +5,13 @@ import (
 	"io/fs"
 	"net"
 	"os"
-	"path/filepath"
 	"testing"
 )
 
 // TestStaleSocket: completion does not offer the socket of a killed master, and deleting the app
 // removes it.
 func TestStaleSocket(t *testing.T) {
-	emptyPlaces(t)
+	rememberedWeb(t)
 	for _, name := range []string{"gone", "web"} {
 		listener, err := net.Listen("unix", controlSocket(name))
 		if err != nil {
@@ -21,8 +20,6 @@ func TestStaleSocket(t *testing.T) {
 		listener.(*net.UnixListener).SetUnlinkOnClose(false)
 		listener.Close()
 	}
-	state := filepath.Join(os.Getenv("RELEVO_STATE_DIR"), "web")
-	writeFiles(t, state, map[string]string{"definition.json": `{"name":"web","config":"/nowhere","directory":"/"}`})
 	if _, out, _ := command(t, "__complete", "status", ""); out != "web\n:4\n" {
 		t.Errorf("the shell completes to\n%s", out)
 	}

@@ -74,19 +74,10 @@ func (c *cli) awaitEnd(ctx context.Context, client *control.Client, events *cont
 		return err
 	}
 	lock := config.Places{Runtime: filepath.Dir(client.Socket())}.Lock(client.Name())
-	if ends := nobodyAnswers(ctx, client.Socket()); !control.AwaitGivenUp(lock, ends) && ends() {
+	if ends := control.NobodyAnswers(ctx, client.Socket()); !control.AwaitGivenUp(lock, ends) && ends() {
 		fmt.Fprintf(c.stderr, "%s has closed its sockets, and its master has not ended yet\n", client.Name())
 	}
 	return nil
-}
-
-// nobodyAnswers returns a function that says whether no master answers at a socket: one that holds
-// the name is about to end, or has just begun.
-func nobodyAnswers(ctx context.Context, socket string) func() bool {
-	return func() bool {
-		_, err := control.Connect(ctx, socket)
-		return control.ExitCode(err) == control.ExitNotRunning && ctx.Err() == nil
-	}
 }
 
 // awaitNoSocket waits until no master answers at the client's socket.

@@ -60,26 +60,26 @@ func TestCostIsLinear(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			const n, most = 4000, 9
-			costOf := func(text string) time.Duration { return costWith(0, text) }
+			stack := 0
 			if strings.HasSuffix(name, "in each other") {
-				costOf = func(text string) time.Duration { return costWith(20<<20, text) }
+				stack = 20 << 20
 			}
-			once, fourTimes := costOf(text(n)), costOf(text(4*n))
+			once, fourTimes := costOf(text(n), stack), costOf(text(4*n), stack)
 			for range 20 { // the machine does other things, too, which only adds to a cost
 				if fourTimes < most*once {
 					return
 				}
-				once, fourTimes = min(once, costOf(text(n))), min(fourTimes, costOf(text(4*n)))
+				once, fourTimes = min(once, costOf(text(n), stack)), min(fourTimes, costOf(text(4*n), stack))
 			}
 			t.Errorf("four times as much of it costs %s, once %s", fourTimes, once)
 		})
 	}
 }
 
-// costWith is the time of all processors that it takes to read a text and to tell what is
+// costOf is the time of all processors that it takes to read a text and to tell what is
 // wrong with it. How often memory is collected meanwhile depends on the machine, and so does what it
 // costs to move a stack that grows: stack is how many bytes it has before.
-func costWith(stack int, text string) time.Duration {
+func costOf(text string, stack int) time.Duration {
 	runtime.GC()
 	defer debug.SetGCPercent(debug.SetGCPercent(-1))
 	growStack(stack)

@@ -130,7 +130,7 @@ func (p Places) NotifySocket(name string) string { return filepath.Join(p.Runtim
 // Lock is held by the master of the named app for all its life.
 func (p Places) Lock(name string) string { return filepath.Join(p.Runtime, name+".lock") }
 
-// Starting is held by relevo start until the named app serves.
+// Starting is held by relevo start until the named app serves, and while its files are removed.
 func (p Places) Starting(name string) string { return filepath.Join(p.Runtime, name+".starting") }
 
 // AppState is the state directory of the named app.

@@ -69,6 +69,15 @@ func AwaitGivenUp(path string, ends func() bool) (givenUp bool) {
 	})
 }
 
+// NobodyAnswers returns a function that says whether no master answers at a control socket: one that
+// holds the name is about to end, or has just begun.
+func NobodyAnswers(ctx context.Context, socket string) (ends func() bool) {
+	return func() bool {
+		_, err := Connect(ctx, socket)
+		return ExitCode(err) == ExitNotRunning && ctx.Err() == nil
+	}
+}
+
 // lookWhile looks at a lock until it is not held, its holder does not end, or the patience is over.
 // It returns whether it is held.
 func lookWhile(ends, isHeld func() bool) (held bool) {

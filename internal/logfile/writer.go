@@ -96,11 +96,15 @@ func (w *Writer) Sync() {
 	}
 }
 
-// Close writes the lines that wait, for at most the patience.
+// Close writes the lines that wait, for at most the patience. A second call does nothing.
 func (w *Writer) Close() {
 	w.mu.Lock()
+	again := w.closed
 	w.closed = true
 	w.mu.Unlock()
+	if again {
+		return
+	}
 	w.poke()
 	select {
 	case <-w.done:

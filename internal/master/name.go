@@ -15,11 +15,7 @@ import (
 // takeName makes this master the only one of its name. If another master holds the lock and has no
 // control socket, that master is about to end, or has just begun: takeName waits for it.
 func (m *maker) takeName() error {
-	socket := m.opts.Places.ControlSocket(m.opts.App.Name)
-	return m.takeNameFrom(func() bool {
-		_, err := control.Connect(context.Background(), socket)
-		return control.ExitCode(err) == control.ExitNotRunning
-	})
+	return m.takeNameFrom(control.NobodyAnswers(context.Background(), m.opts.Places.ControlSocket(m.opts.App.Name)))
 }
 
 // takeNameOfDead is takeName after the death of the previous master. Processes that it had just

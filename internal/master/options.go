@@ -42,7 +42,8 @@ type Options struct {
 	// Started is called once, with the bound addresses, when the pool serves.
 	Started func([]control.Listener)
 	// CloseLog, if set, writes what is left of the master's log and of the workers' output, and closes
-	// their files. It is called when nothing runs any more, before the name is given up.
+	// their files. It is called when nothing runs any more, before the name is given up, and not after
+	// a successor has taken over.
 	CloseLog func()
 	// Worked, if set, is called after each event of the pool and each look at the status, which
 	// leave garbage. It must return at once, and may be called by several goroutines.
